@@ -1,0 +1,85 @@
+#pragma once
+// Files and directories used safely: whole or not at all, bounded, through directories that
+// were checked, never through a symlink in the last component. Threads: functions are pure
+// system calls. Failure: Error with the path and what the system said; a full disk is
+// Error{storage_full}.
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "libtrust/certificate.h"
+#include "libtrust/handles.h"
+
+namespace trust {
+
+// Makes `path` (and its parents, 0700 the missing ones) with exactly `mode`, and opens it.
+// Refuses (Error{store_access}) a directory, or a parent, that somebody other than root and
+// the effective user owns or may write to (sticky directories such as /tmp are accepted as
+// parents).
+Fd open_own_directory(const std::string& path, mode_t mode);
+
+// Opens an existing directory under the same conditions, without making anything.
+Fd open_checked_directory(const std::string& path);
+
+// The whole of a regular file, refused (Error{too_large}) over `max_bytes`. Not found is
+// Error{not_found}; a directory, device or FIFO Error{invalid}. Follows symlinks: for paths
+// that a person typed.
+std::string read_file(const std::string& path, std::size_t max_bytes);
+
+// Contents as above, below a directory, O_NOFOLLOW; none if there is no such file.
+std::optional<std::string> read_file_at(int directory, const std::string& name,
+                                        std::size_t max_bytes);
+
+// A file that appears under its name complete or not at all: written beside as a temporary,
+// fsync, rename, fsync of the directory. Destroyed before commit(), the temporary is removed.
+// Hashes as it writes. Not thread-safe.
+class NewFile {
+ public:
+  // `directory` stays the caller's and open. An existing file of that name is replaced.
+  NewFile(int directory, std::string name, mode_t mode);
+  ~NewFile();
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  void write(std::string_view bytes);
+  void write(ByteView bytes);
+  std::uint64_t size() const noexcept { return size_; } // bytes written so far
+  // SHA-256 of all that was written; ends writing.
+  Digest digest();
+  // `sync` false leaves both fsyncs to the caller, who syncs the directory's whole content
+  // before it becomes visible.
+  void commit(bool sync = true);
+
+ private:
+  void flush();
+
+  int directory_;
+  std::string name_;
+  std::string temporary_;
+  Fd fd_;
+  std::string buffer_;
+  std::uint64_t size_ = 0;
+  MdCtxPtr hash_;
+  bool committed_ = false;
+};
+
+// NewFile of one piece.
+Digest write_file_at(int directory, const std::string& name, std::string_view bytes, mode_t mode,
+                     bool sync = true);
+
+void sync_directory(int directory);
+
+// Points the symlink `name` at `target`, by one rename.
+void switch_link(int directory, const std::string& name, const std::string& target);
+
+// Removes a file or a directory with everything below it; nothing there is fine. Symlinks are
+// removed, not followed.
+void remove_tree_at(int directory, const std::string& name);
+
+} // namespace trust

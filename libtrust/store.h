@@ -1,0 +1,204 @@
+#pragma once
+// The database: the truth of what this machine or user trusts. One Store writes (the daemon
+// holds a lock so that there is one); any number of Stores opened for reading read beside it.
+//
+// Rows are never changed in place: entries and pins live from generation `since` until
+// generation `until`, so the state at any N is one query. Every change is one function here,
+// validates first, and makes exactly one generation with its audit record and its event, or
+// throws and changes nothing.
+//
+// Threads: one Store belongs to one thread at a time. Failure: Error; a full disk is
+// Error{storage_full} and nothing was changed.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "libtrust/record.h"
+
+namespace trust {
+
+// What every answer to a change carries.
+struct Change {
+  GenerationNumber generation = 0;
+  std::string audit_head; // "NUMBER:HASH"
+  bool changed = true;    // false: everything asked for was there already
+};
+
+struct Addition {
+  struct Item {
+    Certificate certificate;
+    Trust trust = Trust::root;
+    std::vector<Pattern> hosts;
+    std::string label;         // valid; made unique with "-2" unless label_is_fixed
+    bool label_is_fixed = false; // given by a person: taken already is a conflict
+  };
+  std::vector<Item> items;
+  std::optional<UnixTime> expires_at;
+  bool replace = false; // ends the entry in force with the same label or fingerprint
+  bool only_this_certificate = false;
+  bool emit_signing = false;
+  std::vector<PinRow> pins; // made in the same generation
+};
+
+struct Added {
+  Change change;
+  struct Item {
+    Entry entry;
+    bool created; // false: the same was there
+  };
+  std::vector<Item> items;
+};
+
+// What to alter of an entry; absent: leave. The inner optional: none removes the end.
+struct EntryPatch {
+  std::optional<std::string> label;
+  std::optional<std::vector<Pattern>> hosts;
+  std::optional<std::string> reason;
+  std::optional<std::optional<UnixTime>> expires_at;
+  std::optional<Trust> trust;
+};
+
+// A row of `list`: filters are ANDed; order is by id. `cursor`: ids greater than it.
+struct EntryFilter {
+  std::optional<std::string> text;   // in subject, label, names or fingerprint prefix
+  std::optional<Host> host;          // scope or names cover it
+  std::optional<std::string> label;
+  std::optional<Trust> trust;
+  std::optional<UnixTime> expires_before; // the certificate's or the entry's end
+  bool include_base = false;         // the layers beneath too
+  bool only_base = false;
+};
+
+struct Difference {
+  std::vector<Entry> added, removed;       // own and machine layers
+  std::vector<PinRow> pins_added, pins_removed;
+  std::uint64_t base_added = 0, base_removed = 0;
+};
+
+// What a rollback would do; `widens` lists what it would trust again or unpin.
+struct RollbackPlan {
+  GenerationNumber target = 0;
+  Difference difference;               // from now to what it makes
+  std::vector<std::string> widens;     // entry fingerprints and "pin:ID"
+};
+
+struct Counts {
+  std::uint64_t roots = 0, leaves = 0, distrusted = 0, base = 0, pins = 0;
+};
+
+// A base as read from the bundle or the machine's store.
+struct BaseEntry {
+  Certificate certificate;
+  Layer layer = Layer::base;
+  Trust trust = Trust::root;
+  std::vector<Pattern> hosts;
+  std::string label;
+  std::optional<UnixTime> expires_at;
+  bool only_this_certificate = false;
+};
+
+class Store {
+ public:
+  // Opens or makes the database file (0600), migrates it, verifies that it is ours.
+  // Error{store_invalid} if it is damaged or of a newer version.
+  static Store open(const std::string& path, Clock clock);
+  // A second connection that only reads.
+  static Store open_reader(const std::string& path, Clock clock);
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  // ---- changes: each one generation -------------------------------------
+  // All take who asks and why. `expected`: If-Match, Error{precondition} if the generation
+  // is another.
+  struct Asked {
+    Actor actor;
+    std::string reason;
+    std::optional<GenerationNumber> expected;
+  };
+
+  Added add(const Asked& asked, const Addition& addition);
+  Change patch(const Asked& asked, const Fingerprint& fingerprint, const EntryPatch& patch);
+  // Ends an own entry. A base root: Error{conflict} with the hint to distrust it.
+  Change remove(const Asked& asked, const Fingerprint& fingerprint);
+  // `rows` need no id. The same pin for the same pattern in force already: unchanged.
+  struct PinsAdded {
+    Change change;
+    std::vector<PinRow> rows;
+  };
+  PinsAdded add_pins(const Asked& asked, const std::vector<PinRow>& rows);
+  Change remove_pins(const Asked& asked, const std::vector<std::int64_t>& ids);
+  RollbackPlan plan_rollback(GenerationNumber target);
+  // `accept` names every id that the plan's `widens` lists, else Error{not_confirmed}.
+  Change rollback(const Asked& asked, GenerationNumber target,
+                  const std::vector<std::string>& accept);
+  // Ends what is due at `now`; no change if nothing is.
+  Change end_due(UnixTime now);
+  // Takes over the base; no change if it is the same. `source` is for the audit record.
+  Change set_base(const std::string& source, const std::vector<BaseEntry>& entries,
+                  const std::vector<PinRow>& pins);
+
+  // Runs several changes in one transaction, each in a savepoint of its own, so that what one
+  // throws undoes that one alone; the transaction is durable when this returns. Each element
+  // of the result is what its change threw, or null.
+  std::vector<std::exception_ptr> batch(const std::vector<std::function<void(Store&)>>& changes);
+
+  // ---- reading: the state now, or at a generation ------------------------
+  std::string store_id() const; // 32 hex digits
+  GenerationNumber generation() const;
+  std::string audit_head() const; // "NUMBER:HASH"; "0:" and the hash of the id at first
+  Counts counts() const;
+  std::optional<UnixTime> next_end() const; // the earliest end of an entry or pin in force
+  // The earliest not_after or end of an own entry in force after `now`.
+  std::optional<UnixTime> next_expiry(UnixTime now) const;
+
+  // The entry in force for a fingerprint: own before machine before base.
+  std::optional<Entry> entry(const Fingerprint& fingerprint) const;
+  // Interfaces' ID: full fingerprint, then label, then unique prefix of at least
+  // `least_digits`. Error{not_found}; two matches are Error{conflict} that names both.
+  Entry find(std::string_view id, std::size_t least_digits) const;
+  std::vector<Entry> entries(const EntryFilter& filter, std::size_t limit,
+                             std::int64_t cursor) const;
+  std::optional<Bytes> der(const Fingerprint& fingerprint) const;
+
+  std::vector<PinRow> pins(std::size_t limit, std::int64_t cursor) const; // in force
+  // The pins in force for a host and port (0: any port's), most specific pattern first.
+  std::vector<PinRow> pins_for(const Host& host, Port port) const;
+  std::optional<PinRow> pin(std::int64_t id) const;
+
+  std::vector<GenerationRow> generations(std::size_t limit, GenerationNumber before) const;
+  std::optional<GenerationRow> generation_row(GenerationNumber number) const;
+  Difference difference(GenerationNumber from, GenerationNumber to) const;
+  std::vector<AuditRecord> audit(std::size_t limit, std::uint64_t before) const; // newest first
+  // Recomputes the chain; the number of the first record that does not fit, if any.
+  std::optional<std::uint64_t> verify_audit() const;
+  std::vector<Event> events(std::uint64_t after, std::size_t limit) const;
+  std::uint64_t last_event() const;
+
+  // ---- for publication ----------------------------------------------------
+  // Every entry in force with its DER, streamed: layers beneath first, then own, by id. The
+  // state at the time of the first call holds throughout.
+  void each_entry(const std::function<void(const Entry&, ByteView der)>& visit) const;
+  void each_pin(const std::function<void(const PinRow&)>& visit) const;
+  // Runs `read` inside one read transaction: everything it reads is one generation.
+  void in_snapshot(const std::function<void()>& read) const;
+  // A shadow that was made before for exactly this key; else `make` is called and kept.
+  Bytes shadow(const Digest& key, const std::function<Bytes()>& make);
+
+  // Small values of the daemon's own: the published generation and the like.
+  std::optional<std::string> note(std::string_view name) const;
+  void set_note(std::string_view name, std::string_view value);
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+} // namespace trust
