@@ -17,7 +17,8 @@ namespace trust {
 using Port = std::uint16_t;
 
 // A DNS name (ASCII, lower case, no trailing dot, last label not numeric) or an IP literal
-// in its canonical form (RFC 5952; an IPv4-mapped address is the IPv4 address).
+// in its canonical form (RFC 5952; an IPv4-mapped address is the IPv4 address). A default
+// constructed one is no host and matches none.
 class Host {
  public:
   static Host parse(std::string_view text);
@@ -32,6 +33,10 @@ class Host {
   friend bool operator==(const Host& a, const Host& b) noexcept { return a.text_ == b.text_; }
 
  private:
+  friend class Pattern;
+  // None, and why not in `fault`.
+  static std::optional<Host> read(std::string_view text, const char*& fault);
+
   std::string text_;
   std::array<std::uint8_t, 16> address_{};
   std::uint8_t address_length_ = 0;
@@ -67,7 +72,7 @@ class Pattern {
 
   bool matches(const Host& host) const noexcept;
   // Of two patterns that match a host, the more specific has the greater value: host, then
-  // the longest pattern.
+  // the one with the longest name or prefix, then "*." before "**.".
   int specificity() const noexcept;
 
   friend bool operator==(const Pattern& a, const Pattern& b) noexcept { return a.text_ == b.text_; }
@@ -88,9 +93,9 @@ struct PortPattern {
   std::string text() const;
 };
 
-// "HOST" or "HOST:PORT" texts that could match `host` as stored pattern texts, most specific
-// first, networks excluded: for an indexed look-up ("a.b.test" -> "a.b.test", "*.b.test",
-// "**.a.b.test", "**.b.test", "**.test").
+// The texts of all patterns that match `host`, most specific first, networks excluded: for an
+// indexed look-up ("a.b.test" -> "a.b.test", "**.a.b.test", "*.b.test", "**.b.test",
+// "**.test").
 std::vector<std::string> candidate_patterns(const Host& host);
 
 } // namespace trust
