@@ -1,0 +1,222 @@
+#include "libtrust/json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace trust {
+namespace {
+
+// `text` as a JSON string, quotes included. Bytes that are not ASCII go through the library,
+// which replaces what is not UTF-8.
+void append_string(std::string& to, std::string_view text) {
+  for (const char c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7E || c == '"' ||
+        c == '\\') {
+      to += Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+      return;
+    }
+  }
+  to += '"';
+  to += text;
+  to += '"';
+}
+
+Json texts(const std::vector<Pattern>& patterns) {
+  Json array = Json::array();
+  for (const Pattern& pattern : patterns) array.push_back(pattern.text());
+  return array;
+}
+
+template <typename Row>
+Json array_of(const std::vector<Row>& rows) {
+  Json array = Json::array();
+  for (const Row& row : rows) array.push_back(json_of(row));
+  return array;
+}
+
+// What a person needs to know of something that a rollback would widen.
+std::string what_widens(const RollbackPlan& plan, const std::string& id) {
+  for (const Entry& entry : plan.difference.added) {
+    if (entry.certificate.fingerprint.text() != id) continue;
+    return "trusts " + (entry.label.empty() ? entry.certificate.subject : entry.label) +
+           " again as " + std::string(name_of(entry.trust));
+  }
+  for (const Entry& entry : plan.difference.removed) {
+    if (entry.certificate.fingerprint.text() != id) continue;
+    return "no longer distrusts " + entry.certificate.subject;
+  }
+  for (const PinRow& pin : plan.difference.pins_removed) {
+    if ("pin:" + std::to_string(pin.id) != id) continue;
+    return "no longer pins " + pin.pattern.text() + " to " + pin.pin.text();
+  }
+  return "would be trusted more widely";
+}
+
+} // namespace
+
+Json json_of(const std::optional<UnixTime>& time) {
+  return time ? Json(rfc3339(*time)) : Json(nullptr);
+}
+
+Json json_of(const Entry& entry) {
+  const CertificateFacts& facts = entry.certificate;
+  return {
+      {"fingerprint", facts.fingerprint.text()},
+      {"trust", name_of(entry.trust)},
+      {"layer", name_of(entry.layer)},
+      {"base", entry.layer != Layer::own},
+      {"label", entry.label},
+      {"hosts", texts(entry.hosts)},
+      {"reason", entry.reason},
+      {"owner", entry.owner},
+      {"added_at", rfc3339(entry.added_at)},
+      {"expires_at", json_of(entry.expires_at)},
+      {"only_this_certificate", entry.only_this_certificate},
+      {"emit_signing", entry.emit_signing},
+      {"since", entry.since},
+      {"subject", facts.subject},
+      {"issuer", facts.issuer},
+      {"serial", facts.serial},
+      {"not_before", rfc3339(facts.not_before)},
+      {"not_after", rfc3339(facts.not_after)},
+      {"names", facts.names},
+      {"key", facts.key_kind},
+      {"signature", facts.signature_kind},
+      {"pin", Pin{facts.spki_hash}.text()},
+      {"is_ca", facts.is_ca},
+      {"could_sign", facts.could_sign},
+      {"self_signed", facts.is_self_signed},
+  };
+}
+
+Json json_of(const PinRow& pin) {
+  return {
+      {"id", pin.id},
+      {"pin", pin.pin.text()},
+      {"pattern", pin.pattern.pattern.text()},
+      {"port", pin.pattern.port},
+      {"mode", name_of(pin.mode)},
+      {"role", name_of(pin.role)},
+      {"position", name_of(pin.position)},
+      {"expires_at", json_of(pin.expires_at)},
+      {"note", pin.note},
+      {"layer", name_of(pin.layer)},
+      {"owner", pin.owner},
+      {"added_at", rfc3339(pin.added_at)},
+      {"since", pin.since},
+  };
+}
+
+Json json_of(const AuditRecord& record) {
+  Json detail = Json::parse(record.detail, nullptr, false);
+  if (!detail.is_object()) detail = Json::object();
+  return {
+      {"number", record.number},
+      {"at", rfc3339(record.at)},
+      {"uid", record.actor.uid},
+      {"pid", record.actor.pid},
+      {"executable", record.actor.executable},
+      {"action", record.action},
+      {"detail", std::move(detail)},
+      {"reason", record.reason},
+      {"before", record.before},
+      {"after", record.after},
+      {"previous", hex(record.previous)},
+      {"hash", hex(record.hash)},
+  };
+}
+
+Json json_of(const GenerationRow& row) {
+  return {
+      {"number", row.number}, {"created_at", rfc3339(row.created_at)},
+      {"action", row.action}, {"summary", row.summary},
+      {"uid", row.actor},
+  };
+}
+
+Json json_of(const Change& change) {
+  return {{"generation", change.generation}, {"audit_head", change.audit_head}};
+}
+
+Json json_of(const Difference& difference) {
+  return {
+      {"added", array_of(difference.added)},
+      {"removed", array_of(difference.removed)},
+      {"pins_added", array_of(difference.pins_added)},
+      {"pins_removed", array_of(difference.pins_removed)},
+      {"base_added", difference.base_added},
+      {"base_removed", difference.base_removed},
+  };
+}
+
+Json json_of(const Difference& difference, GenerationNumber from, GenerationNumber to) {
+  Json json = {{"from", from}, {"to", to}};
+  json.update(json_of(difference));
+  return json;
+}
+
+Json json_of(const RollbackPlan& plan) {
+  Json widens = Json::array();
+  for (const std::string& id : plan.widens) {
+    widens.push_back(Json{{"id", id}, {"what", what_widens(plan, id)}});
+  }
+  return {
+      {"target", plan.target},
+      {"difference", json_of(plan.difference)},
+      {"accept", plan.widens},
+      {"widens", std::move(widens)},
+  };
+}
+
+Json json_of(const Counts& counts) {
+  return {
+      {"roots", counts.roots}, {"leaves", counts.leaves}, {"distrusted", counts.distrusted},
+      {"base", counts.base},   {"pins", counts.pins},
+  };
+}
+
+Json problem_json(const Error& error) {
+  const CodeFacts& about = facts(error.code());
+  return {
+      {"type", "urn:trustd:problem:" + std::string(about.name)},
+      {"title", about.title},
+      {"status", about.http_status},
+      {"detail", error.message()},
+      {"code", about.name},
+      {"hint", error.hint()},
+  };
+}
+
+std::string text_of(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string pins_in_force_text(const Host& host, Port port, std::span<const PinRow> pins) {
+  std::string text;
+  text.reserve(64 + pins.size() * 256);
+  text += "{\"host\":";
+  append_string(text, host.text());
+  text += ",\"port\":" + std::to_string(port) + ",\"pins\":[";
+  bool first = true;
+  for (const PinRow& pin : pins) {
+    text += first ? "{\"id\":" : ",{\"id\":";
+    first = false;
+    text += std::to_string(pin.id);
+    text += ",\"pin\":\"" + pin.pin.text() + "\",\"pattern\":";
+    append_string(text, pin.pattern.pattern.text());
+    text += ",\"port\":" + std::to_string(pin.pattern.port) + ",\"mode\":\"";
+    text += name_of(pin.mode);
+    text += "\",\"role\":\"";
+    text += name_of(pin.role);
+    text += "\",\"position\":\"";
+    text += name_of(pin.position);
+    text += "\",\"expires_at\":";
+    text += pin.expires_at ? '"' + rfc3339(*pin.expires_at) + '"' : "null";
+    text += ",\"note\":";
+    append_string(text, pin.note);
+    text += '}';
+  }
+  text += "]}\n";
+  return text;
+}
+
+} // namespace trust

@@ -1,0 +1,44 @@
+#pragma once
+// Every JSON form that is written, once: the rows of the store and what is answered about
+// changes. Members are `snake_case` and stand in the order of the documents; times are RFC 3339
+// in UTC, digests lower-case hex. Pure; nothing throws but for lack of memory, and text that is
+// not UTF-8 is replaced, not refused.
+
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "libtrust/error.h"
+#include "libtrust/record.h"
+#include "libtrust/store.h"
+
+namespace trust {
+
+using Json = nlohmann::ordered_json;
+
+Json json_of(const Entry& entry);
+Json json_of(const PinRow& pin);
+Json json_of(const AuditRecord& record);
+Json json_of(const GenerationRow& row);
+// {"generation", "audit_head"}, which every answer to a change carries.
+Json json_of(const Change& change);
+// With "from" and "to" before it where they are generations.
+Json json_of(const Difference& difference);
+Json json_of(const Difference& difference, GenerationNumber from, GenerationNumber to);
+// {"target", "difference", "accept": [ids], "widens": [{"id", "what"}]}
+Json json_of(const RollbackPlan& plan);
+Json json_of(const Counts& counts);
+Json json_of(const std::optional<UnixTime>& time); // null if there is none
+
+// Problem details (RFC 9457); a caller may add members of its own.
+Json problem_json(const Error& error);
+
+// On one line, with LF.
+std::string text_of(const Json& json);
+
+// {"host","port","pins":[…]} of the pins in force, with LF; written directly, since it is asked
+// more often than all the rest together.
+std::string pins_in_force_text(const Host& host, Port port, std::span<const PinRow> pins);
+
+} // namespace trust

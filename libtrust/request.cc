@@ -1,0 +1,232 @@
+#include "libtrust/request.h"
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "libtrust/error.h"
+
+namespace trust {
+namespace {
+
+using Value = nlohmann::json; // sorted: many members cost no more than their number
+
+constexpr std::size_t kMaxLabelBytes = 63;
+constexpr std::size_t kMaxTextBytes = 1000; // a reason, a note, a file's name
+constexpr std::size_t kMaxHosts = 200;
+constexpr std::size_t kMaxPins = 1000;
+constexpr std::size_t kMaxAccept = 100'000;
+
+std::string named(std::string_view name) { return "\"" + shown(name) + "\""; }
+
+// One object, read member by member. What was not asked for when finish() is called is refused.
+class Members {
+ public:
+  explicit Members(Value object) : object_(std::move(object)) {}
+
+  static Members parse(std::string_view text) {
+    // Depth is bounded before anything nested is kept, and a name that stands twice is refused:
+    // two readers of one request must not see two values.
+    std::set<std::string> seen;
+    std::string twice;
+    bool too_deep = false;
+    const auto watch = [&](int depth, Value::parse_event_t event, Value& parsed) {
+      if (depth > 3) too_deep = true;
+      if (event == Value::parse_event_t::key && depth == 1) {
+        const auto& name = parsed.get_ref<const std::string&>();
+        if (!seen.insert(name).second && twice.empty()) twice = name;
+      }
+      return !too_deep;
+    };
+    Value object = Value::parse(text, watch, false);
+    if (too_deep) throw Error(Code::usage, "the request's JSON is nested too deeply");
+    if (!twice.empty())
+      throw Error(Code::usage, "the field " + named(twice) + " stands there twice");
+    if (object.is_discarded()) throw Error(Code::usage, "the request's body is not JSON in UTF-8");
+    if (!object.is_object()) throw Error(Code::usage, "the request's body is not a JSON object");
+    return Members(std::move(object));
+  }
+
+  // None if it is not there, or null.
+  std::optional<std::string> text(const std::string& name, std::size_t most) {
+    const Value* value = take(name);
+    if (value == nullptr || value->is_null()) return std::nullopt;
+    if (!value->is_string()) throw wrong(name, "text");
+    auto text = value->get<std::string>();
+    if (text.size() > most) {
+      throw Error(Code::too_large, "the field " + named(name) + " is longer than " +
+                                       std::to_string(most) + " bytes");
+    }
+    return text;
+  }
+
+  std::vector<std::string> texts(const std::string& name, std::size_t most) {
+    const Value* value = take(name);
+    std::vector<std::string> texts;
+    if (value == nullptr || value->is_null()) return texts;
+    if (!value->is_array()) throw wrong(name, "a list of texts");
+    if (value->size() > most) {
+      throw Error(Code::too_large,
+                  "the field " + named(name) + " has more than " + std::to_string(most) + " items");
+    }
+    for (const Value& item : *value) {
+      if (!item.is_string()) throw wrong(name, "a list of texts");
+      texts.push_back(item.get<std::string>());
+    }
+    return texts;
+  }
+
+  bool flag(const std::string& name) {
+    const Value* value = take(name);
+    if (value == nullptr || value->is_null()) return false;
+    if (!value->is_boolean()) throw wrong(name, "true or false");
+    return value->get<bool>();
+  }
+
+  std::vector<Pattern> patterns(const std::string& name) {
+    std::vector<Pattern> patterns;
+    for (const std::string& text : texts(name, kMaxHosts)) patterns.push_back(Pattern::parse(text));
+    return patterns;
+  }
+
+  bool has(const std::string& name) const { return object_.contains(name); }
+
+  void finish() const {
+    for (const auto& [name, value] : object_.items()) {
+      if (taken_.count(name) != 0) continue;
+      std::string known;
+      for (const std::string& one : taken_) known += (known.empty() ? "" : ", ") + one;
+      throw Error(Code::usage, "the field " + named(name) + " is not known", "known are " + known);
+    }
+  }
+
+ private:
+  const Value* take(const std::string& name) {
+    taken_.insert(name);
+    const auto found = object_.find(name);
+    return found == object_.end() ? nullptr : &*found;
+  }
+
+  static Error wrong(const std::string& name, const std::string& expected) {
+    return Error(Code::usage, "the field " + named(name) + " is not " + expected);
+  }
+
+  Value object_;
+  std::set<std::string> taken_;
+};
+
+std::optional<UnixTime> time_of(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  return parse_time(*text);
+}
+
+// What the JSON and the raw form have in common.
+AddRequest read_add(Members& members) {
+  AddRequest request;
+  if (const auto trust = members.text("trust", kMaxTextBytes)) request.trust = parse_trust(*trust);
+  request.hosts = members.patterns("hosts");
+  request.label = members.text("label", kMaxLabelBytes).value_or("");
+  request.reason = members.text("reason", kMaxTextBytes).value_or("");
+  request.expires_at = time_of(members.text("expires_at", kMaxTextBytes));
+  request.replace = members.flag("replace");
+  request.skip_invalid = members.flag("skip_invalid");
+  request.only_this_certificate = members.flag("only_this_certificate");
+  request.emit_signing = members.flag("emit_signing");
+  request.pin = members.flag("pin");
+  request.source = members.text("source", kMaxTextBytes).value_or("");
+  return request;
+}
+
+} // namespace
+
+AddRequest AddRequest::parse(std::string_view json) {
+  Members members = Members::parse(json);
+  AddRequest request = read_add(members);
+  const auto pem = members.text("pem", json.size());
+  const auto fingerprint = members.text("fingerprint", kMaxTextBytes);
+  members.finish();
+  if (pem.has_value() == fingerprint.has_value()) {
+    throw Error(Code::usage, "the request needs one of the fields \"pem\" and \"fingerprint\"");
+  }
+  if (pem) request.pem = *pem;
+  if (fingerprint) request.fingerprint = Fingerprint::parse(*fingerprint);
+  return request;
+}
+
+AddRequest AddRequest::parse_raw(std::string body, const QueryPairs& query) {
+  static const std::set<std::string> kFlags = {"replace", "skip_invalid", "only_this_certificate",
+                                               "emit_signing", "pin"};
+  Value object = Value::object();
+  Value hosts = Value::array();
+  for (const auto& [name, value] : query) {
+    if (name == "host") {
+      hosts.push_back(value);
+    } else if (name == "hosts" || name == "pem" || name == "fingerprint") {
+      throw Error(Code::usage, "the parameter " + named(name) + " is not known");
+    } else if (object.contains(name)) {
+      throw Error(Code::usage, "the parameter " + named(name) + " stands there twice");
+    } else if (kFlags.count(name) == 0) {
+      object[name] = value;
+    } else if (value == "true" || value == "1" || value.empty()) {
+      object[name] = true;
+    } else if (value == "false" || value == "0") {
+      object[name] = false;
+    } else {
+      throw Error(Code::usage, "the parameter " + named(name) + " is not true or false");
+    }
+  }
+  object["hosts"] = std::move(hosts);
+  Members members(std::move(object));
+  AddRequest request = read_add(members);
+  members.finish();
+  request.pem = std::move(body);
+  return request;
+}
+
+EntryPatch parse_patch(std::string_view json) {
+  Members members = Members::parse(json);
+  EntryPatch patch;
+  patch.label = members.text("label", kMaxLabelBytes);
+  if (members.has("hosts")) patch.hosts = members.patterns("hosts");
+  patch.reason = members.text("reason", kMaxTextBytes);
+  if (members.has("expires_at"))
+    patch.expires_at = time_of(members.text("expires_at", kMaxTextBytes));
+  if (const auto trust = members.text("trust", kMaxTextBytes)) patch.trust = parse_trust(*trust);
+  members.finish();
+  return patch;
+}
+
+PinsRequest PinsRequest::parse(std::string_view json) {
+  Members members = Members::parse(json);
+  PinsRequest request;
+  const auto pattern = members.text("pattern", kMaxTextBytes);
+  if (!pattern) throw Error(Code::usage, "the request needs the field \"pattern\"");
+  PinRow row;
+  row.pattern = PortPattern::parse(*pattern);
+  const std::vector<std::string> pins = members.texts("pins", kMaxPins);
+  if (const auto mode = members.text("mode", kMaxTextBytes)) row.mode = parse_pin_mode(*mode);
+  if (const auto role = members.text("role", kMaxTextBytes)) row.role = parse_pin_role(*role);
+  if (const auto at = members.text("position", kMaxTextBytes))
+    row.position = parse_pin_position(*at);
+  row.expires_at = time_of(members.text("expires_at", kMaxTextBytes));
+  row.note = members.text("note", kMaxTextBytes).value_or("");
+  request.reason = members.text("reason", kMaxTextBytes).value_or("");
+  members.finish();
+  if (pins.empty()) throw Error(Code::usage, "the field \"pins\" is missing or empty");
+  for (const std::string& pin : pins) {
+    row.pin = Pin::parse(pin);
+    request.rows.push_back(row);
+  }
+  return request;
+}
+
+RollbackRequest RollbackRequest::parse(std::string_view json) {
+  Members members = json.empty() ? Members(Value::object()) : Members::parse(json);
+  RollbackRequest request;
+  request.accept = members.texts("accept", kMaxAccept);
+  request.reason = members.text("reason", kMaxTextBytes).value_or("");
+  request.plan = members.flag("plan");
+  members.finish();
+  return request;
+}
+
+} // namespace trust

@@ -1,0 +1,62 @@
+#pragma once
+// Requests that change the store, read from JSON once, at the edge, into values that cannot be
+// wrong. A member that is not known is refused by its name, as is one of the wrong type, one that
+// stands there twice, and one whose value is malformed. Pure; failure is Error{usage} or
+// Error{invalid}, naming the member.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "libtrust/record.h"
+#include "libtrust/store.h"
+
+namespace trust {
+
+using QueryPairs = std::vector<std::pair<std::string, std::string>>;
+
+// POST /v1/certificates
+struct AddRequest {
+  std::string pem;                        // certificates, PEM or DER; or
+  std::optional<Fingerprint> fingerprint; // one that is stored already
+  std::optional<Trust> trust;             // none: as libtrust/propose decides
+  std::vector<Pattern> hosts;
+  std::string label;
+  std::string reason;
+  std::optional<UnixTime> expires_at;
+  bool replace = false;
+  bool skip_invalid = false;
+  bool only_this_certificate = false;
+  bool emit_signing = false;
+  bool pin = false;   // pin each leaf's key for its scope or its names
+  std::string source; // a file's name, for messages and for the default label
+
+  static AddRequest parse(std::string_view json);
+  // Of a body that is the certificates themselves: the rest stands in the query, "host" once
+  // for each pattern.
+  static AddRequest parse_raw(std::string body, const QueryPairs& query);
+};
+
+// PATCH /v1/certificates/{fingerprint}
+EntryPatch parse_patch(std::string_view json);
+
+// POST /v1/pins
+struct PinsRequest {
+  std::vector<PinRow> rows; // without id, owner and time
+  std::string reason;
+
+  static PinsRequest parse(std::string_view json);
+};
+
+// POST /v1/generations/{n}/rollback; nothing at all is `{}`.
+struct RollbackRequest {
+  std::vector<std::string> accept;
+  std::string reason;
+  bool plan = false; // say what it would do, and do nothing
+
+  static RollbackRequest parse(std::string_view json);
+};
+
+} // namespace trust
