@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -77,6 +78,9 @@ void sync_directory(int directory);
 
 // Points the symlink `name` at `target`, by one rename.
 void switch_link(int directory, const std::string& name, const std::string& target);
+
+// Every name in a directory but "." and "..", in no order; false from `visit` ends it.
+void each_name(int directory, const std::function<bool(const std::string& name)>& visit);
 
 // Removes a file or a directory with everything below it; nothing there is fine. Symlinks are
 // removed, not followed.

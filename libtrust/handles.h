@@ -2,6 +2,7 @@
 // RAII for every C type the project uses. The only file that frees. Each alias owns what it
 // holds and is movable only; `get()` borrows.
 
+#include <dirent.h>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pkcs12.h>
@@ -47,6 +48,8 @@ using OpensslString = std::unique_ptr<char, Deleter<free_openssl>>;
 using OpensslBytes = std::unique_ptr<unsigned char, Deleter<free_openssl>>;
 using SqlitePtr = std::unique_ptr<sqlite3, Deleter<sqlite3_close_v2>>;
 using StatementPtr = std::unique_ptr<sqlite3_stmt, Deleter<sqlite3_finalize>>;
+
+using DirectoryPtr = std::unique_ptr<DIR, Deleter<closedir>>;
 
 // A file descriptor; -1 is none.
 class Fd {

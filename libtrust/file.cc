@@ -1,0 +1,345 @@
+#include "libtrust/file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/evp.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <deque>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "libtrust/error.h"
+
+namespace trust {
+namespace {
+
+constexpr std::size_t kBufferBytes = 64 * 1024;
+
+// One step of a path that is walked from the root, component by component, so that each is
+// checked as it is used and none can be exchanged between the two.
+class Walk {
+ public:
+  Walk(const std::string& path, bool make, mode_t mode) : path_(path), make_(make), mode_(mode) {
+    if (path.empty() || path.front() != '/')
+      throw Error(Code::invalid, "'" + shown(path) + "' is not an absolute path");
+    at_ = Fd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!at_) throw system_error("cannot open /", errno);
+    split(path);
+  }
+
+  Fd run() {
+    check_directory("/", true);
+    while (!rest_.empty()) {
+      std::string part = std::move(rest_.front());
+      rest_.pop_front();
+      step(part);
+    }
+    // What was walked with O_PATH is opened again to be read and synced.
+    Fd directory(::openat(at_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) throw system_error("cannot open " + path_, errno);
+    return directory;
+  }
+
+ private:
+  void split(std::string_view path) {
+    std::vector<std::string> parts;
+    while (!path.empty()) {
+      const auto slash = path.find('/');
+      const std::string_view part = path.substr(0, slash);
+      if (!part.empty() && part != ".") parts.emplace_back(part);
+      if (slash == std::string_view::npos) break;
+      path.remove_prefix(slash + 1);
+    }
+    rest_.insert(rest_.begin(), parts.begin(), parts.end());
+  }
+
+  void step(const std::string& part) {
+    const bool last = rest_.empty();
+    int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
+    Fd next(::openat(at_.get(), part.c_str(), flags));
+    bool made = false;
+    if (!next && errno == ENOENT && make_) {
+      if (::mkdirat(at_.get(), part.c_str(), 0700) != 0 && errno != EEXIST)
+        throw system_error("cannot make " + path_, errno);
+      made = true;
+      if (::fchmodat(at_.get(), part.c_str(), 0700, 0) != 0) // whatever the umask left of it
+        throw system_error("cannot set the mode of " + path_, errno);
+      const Fd parent(::openat(at_.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+      if (parent) sync_directory(parent.get());
+      next = Fd(::openat(at_.get(), part.c_str(), flags));
+    }
+    if (!next) {
+      if (errno == ENOENT) throw Error(Code::not_found, path_ + " does not exist");
+      throw system_error("cannot open " + path_, errno);
+    }
+    struct stat facts;
+    if (::fstat(next.get(), &facts) != 0) throw system_error("cannot read " + path_, errno);
+    if (S_ISLNK(facts.st_mode)) {
+      follow(part, facts, last);
+      return;
+    }
+    if (!S_ISDIR(facts.st_mode))
+      throw Error(Code::invalid, path_ + ": " + part + " is no directory");
+    at_ = std::move(next);
+    walked_ += "/" + part;
+    if (last && make_) set_mode(facts, made);
+    check_directory(walked_, !last);
+  }
+
+  // A link belongs to the path only if it was put there by someone whom the path trusts.
+  void follow(const std::string& part, const struct stat& facts, bool last) {
+    if (last)
+      throw Error(Code::store_access, path_ + " is a symbolic link", "give the directory itself");
+    if (facts.st_uid != 0 && facts.st_uid != ::geteuid())
+      throw Error(Code::store_access, path_ + ": the link " + walked_ + "/" + part +
+                                          " belongs to uid " + std::to_string(facts.st_uid));
+    if (++links_ > 40) throw Error(Code::invalid, path_ + ": too many symbolic links");
+    char target[PATH_MAX];
+    const ssize_t length = ::readlinkat(at_.get(), part.c_str(), target, sizeof target);
+    if (length < 0) throw system_error("cannot read " + path_, errno);
+    const std::string_view text(target, static_cast<std::size_t>(length));
+    if (!text.empty() && text.front() == '/') {
+      at_ = Fd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
+      if (!at_) throw system_error("cannot open /", errno);
+      walked_.clear();
+    }
+    split(text);
+  }
+
+  void set_mode(const struct stat& facts, bool made) {
+    if (facts.st_uid != ::geteuid() && !made) return; // check_directory says whose it is
+    if ((facts.st_mode & 07777) == mode_) return;
+    // Not fchmod: the descriptor is O_PATH.
+    if (::fchmodat(at_.get(), ".", mode_, 0) != 0)
+      throw system_error("cannot set the mode of " + path_, errno);
+  }
+
+  void check_directory(const std::string& name, bool is_parent) {
+    struct stat facts;
+    if (::fstat(at_.get(), &facts) != 0) throw system_error("cannot read " + name, errno);
+    const std::string shown_name = name.empty() ? "/" : name;
+    const uid_t self = ::geteuid();
+    if (facts.st_uid != 0 && facts.st_uid != self)
+      throw Error(Code::store_access, path_ + " is not safe to use: " + shown_name +
+                                          " belongs to uid " + std::to_string(facts.st_uid));
+    if (is_parent && (facts.st_mode & S_ISVTX) != 0) return;
+    // A group that only its user is in, as useradd makes it, has the user's own number.
+    const bool own_group = self != 0 && facts.st_uid == self && facts.st_gid == self;
+    const mode_t others = own_group ? S_IWOTH : (S_IWGRP | S_IWOTH);
+    if ((facts.st_mode & others) != 0)
+      throw Error(Code::store_access,
+                  path_ + " is not safe to use: others may write to " + shown_name,
+                  "chmod go-w '" + shown_name + "'");
+  }
+
+  const std::string& path_;
+  bool make_;
+  mode_t mode_;
+  Fd at_;
+  std::string walked_;
+  std::deque<std::string> rest_;
+  int links_ = 0;
+};
+
+std::string read_all(int fd, const std::string& name, std::size_t max_bytes) {
+  struct stat facts;
+  if (::fstat(fd, &facts) != 0) throw system_error("cannot read " + name, errno);
+  if (!S_ISREG(facts.st_mode)) throw Error(Code::invalid, name + " is not a regular file");
+  const auto too_large = [&] {
+    return Error(Code::too_large, name + " has more than " + std::to_string(max_bytes) + " bytes");
+  };
+  if (facts.st_size > 0 && static_cast<std::uint64_t>(facts.st_size) > max_bytes) throw too_large();
+  std::string bytes;
+  // One byte more than expected shows the end, or that there is more; files of /proc say 0.
+  std::size_t room = static_cast<std::size_t>(facts.st_size) + 1;
+  for (;;) {
+    const std::size_t had = bytes.size();
+    bytes.resize(had + room);
+    const ssize_t count = ::read(fd, bytes.data() + had, room);
+    if (count < 0 && errno == EINTR) {
+      bytes.resize(had);
+      continue;
+    }
+    if (count < 0) throw system_error("cannot read " + name, errno);
+    bytes.resize(had + static_cast<std::size_t>(count));
+    if (bytes.size() > max_bytes) throw too_large();
+    if (count == 0) return bytes;
+    room = kBufferBytes;
+  }
+}
+
+} // namespace
+
+Fd open_own_directory(const std::string& path, mode_t mode) { return Walk(path, true, mode).run(); }
+
+Fd open_checked_directory(const std::string& path) { return Walk(path, false, 0).run(); }
+
+std::string read_file(const std::string& path, std::size_t max_bytes) {
+  // O_NONBLOCK: a FIFO must not make us wait for a writer before it is refused.
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT) throw Error(Code::not_found, path + " does not exist");
+    throw system_error("cannot open " + path, errno);
+  }
+  return read_all(fd.get(), path, max_bytes);
+}
+
+std::optional<std::string> read_file_at(int directory, const std::string& name,
+                                        std::size_t max_bytes) {
+  const Fd fd(
+      ::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT) return std::nullopt;
+    throw system_error("cannot open " + name, errno);
+  }
+  return read_all(fd.get(), name, max_bytes);
+}
+
+NewFile::NewFile(int directory, std::string name, mode_t mode)
+    : directory_(directory), name_(std::move(name)), hash_(EVP_MD_CTX_new()) {
+  if (!hash_ || EVP_DigestInit_ex(hash_.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+  static std::atomic<unsigned> counter = 0;
+  // The number makes names of two threads differ, the process those of two programs.
+  do {
+    temporary_ = ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(++counter);
+    fd_ = Fd(::openat(directory_, temporary_.c_str(),
+                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  } while (!fd_ && errno == EEXIST);
+  if (!fd_) {
+    const int error_number = errno;
+    temporary_.clear();
+    throw system_error("cannot write " + name_, error_number);
+  }
+  // Not by the mode of open(): the process's umask must not matter.
+  if (::fchmod(fd_.get(), mode) != 0) {
+    const int error_number = errno;
+    ::unlinkat(directory_, temporary_.c_str(), 0);
+    throw system_error("cannot set the mode of " + name_, error_number);
+  }
+}
+
+NewFile::~NewFile() {
+  if (!committed_ && !temporary_.empty()) ::unlinkat(directory_, temporary_.c_str(), 0);
+}
+
+void NewFile::write(std::string_view bytes) {
+  size_ += bytes.size();
+  if (buffer_.size() + bytes.size() > kBufferBytes) flush();
+  if (buffer_.capacity() < kBufferBytes) buffer_.reserve(kBufferBytes);
+  if (bytes.size() <= kBufferBytes) {
+    buffer_.append(bytes);
+    return;
+  }
+  buffer_.assign(bytes);
+  flush();
+}
+
+void NewFile::write(ByteView bytes) {
+  write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
+}
+
+void NewFile::flush() {
+  std::string_view rest = buffer_;
+  if (!hash_) throw Error(Code::internal, name_ + ": written after its digest was taken");
+  if (EVP_DigestUpdate(hash_.get(), rest.data(), rest.size()) != 1)
+    throw Error(Code::internal, "SHA-256 failed");
+  while (!rest.empty()) {
+    const ssize_t count = ::write(fd_.get(), rest.data(), rest.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw system_error("cannot write " + name_, errno);
+    rest.remove_prefix(static_cast<std::size_t>(count));
+  }
+  buffer_.clear();
+}
+
+Digest NewFile::digest() {
+  flush();
+  Digest digest{};
+  if (EVP_DigestFinal_ex(hash_.get(), digest.data(), nullptr) != 1)
+    throw Error(Code::internal, "SHA-256 failed");
+  hash_.reset();
+  return digest;
+}
+
+void NewFile::commit(bool sync) {
+  if (hash_) flush();
+  if (sync && ::fsync(fd_.get()) != 0) throw system_error("cannot write " + name_, errno);
+  if (::renameat(directory_, temporary_.c_str(), directory_, name_.c_str()) != 0)
+    throw system_error("cannot write " + name_, errno);
+  committed_ = true;
+  fd_.reset();
+  if (sync) sync_directory(directory_);
+}
+
+Digest write_file_at(int directory, const std::string& name, std::string_view bytes, mode_t mode,
+                     bool sync) {
+  NewFile file(directory, name, mode);
+  file.write(bytes);
+  const Digest digest = file.digest();
+  file.commit(sync);
+  return digest;
+}
+
+void sync_directory(int directory) {
+  if (::fsync(directory) != 0) throw system_error("cannot sync a directory", errno);
+}
+
+void switch_link(int directory, const std::string& name, const std::string& target) {
+  const std::string temporary = ".tmp-link-" + std::to_string(::getpid());
+  if (::unlinkat(directory, temporary.c_str(), 0) != 0 && errno != ENOENT)
+    throw system_error("cannot replace " + name, errno);
+  if (::symlinkat(target.c_str(), directory, temporary.c_str()) != 0)
+    throw system_error("cannot replace " + name, errno);
+  if (::renameat(directory, temporary.c_str(), directory, name.c_str()) != 0) {
+    const int error_number = errno;
+    ::unlinkat(directory, temporary.c_str(), 0);
+    throw system_error("cannot replace " + name, error_number);
+  }
+}
+
+void each_name(int directory, const std::function<bool(const std::string& name)>& visit) {
+  // Opened anew: a duplicate would share the caller's place in the directory.
+  Fd fd(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  DirectoryPtr stream(fd ? ::fdopendir(fd.get()) : nullptr);
+  if (!stream) throw system_error("cannot read a directory", errno);
+  fd.release(); // the stream's now
+  for (;;) {
+    errno = 0;
+    const dirent* entry = ::readdir(stream.get());
+    if (entry == nullptr) {
+      if (errno != 0) throw system_error("cannot read a directory", errno);
+      return;
+    }
+    const std::string name = entry->d_name;
+    if (name != "." && name != ".." && !visit(name)) return;
+  }
+}
+
+void remove_tree_at(int directory, const std::string& name) {
+  if (::unlinkat(directory, name.c_str(), 0) == 0 || errno == ENOENT) return;
+  if (errno != EISDIR && errno != EPERM) throw system_error("cannot remove " + name, errno);
+  Fd fd(::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT) return;
+    throw system_error("cannot remove " + name, errno);
+  }
+  // Read again from its start until nothing is left: names may be skipped where others are
+  // removed meanwhile.
+  for (bool found = true; found;) {
+    found = false;
+    each_name(fd.get(), [&](const std::string& child) {
+      remove_tree_at(fd.get(), child);
+      return found = true;
+    });
+  }
+  if (::unlinkat(directory, name.c_str(), AT_REMOVEDIR) != 0 && errno != ENOENT)
+    throw system_error("cannot remove " + name, errno);
+}
+
+} // namespace trust
