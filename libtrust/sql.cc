@@ -30,8 +30,7 @@ void Database::fail(int code) const {
   const int system_errno = sqlite3_system_errno(db_.get());
   const std::string said = sqlite3_errmsg(db_.get());
   switch (code & 0xff) {
-    case SQLITE_NOMEM:
-      throw std::bad_alloc();
+    case SQLITE_NOMEM: throw std::bad_alloc();
     case SQLITE_FULL:
       throw Error(Code::storage_full, "the disk that holds " + name_ + " is full",
                   "df -h \"$(dirname '" + name_ + "')\"");
@@ -45,16 +44,12 @@ void Database::fail(int code) const {
       throw Error(Code::io, name_ + ": " + said +
                                 (system_errno != 0 ? std::string(": ") + std::strerror(system_errno)
                                                    : std::string()));
-    case SQLITE_READONLY:
-      throw Error(Code::read_only, name_ + " cannot be written: " + said);
+    case SQLITE_READONLY: throw Error(Code::read_only, name_ + " cannot be written: " + said);
     case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-      throw Error(Code::store_invalid, name_ + " is damaged: " + said);
+    case SQLITE_NOTADB: throw Error(Code::store_invalid, name_ + " is damaged: " + said);
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-      throw Error(Code::busy, name_ + " is in use by another process: " + said);
-    default:
-      throw Error(Code::internal, name_ + ": " + said);
+    case SQLITE_LOCKED: throw Error(Code::busy, name_ + " is in use by another process: " + said);
+    default: throw Error(Code::internal, name_ + ": " + said);
   }
 }
 

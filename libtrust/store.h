@@ -101,6 +101,7 @@ struct BaseEntry {
   std::string label;
   std::optional<UnixTime> expires_at;
   bool only_this_certificate = false;
+  bool emit_signing = false;
 };
 
 class Store {
@@ -168,7 +169,8 @@ class Store {
   std::optional<Bytes> der(const Fingerprint& fingerprint) const;
 
   std::vector<PinRow> pins(std::size_t limit, std::int64_t cursor) const; // in force
-  // The pins in force for a host and port (0: any port's), most specific pattern first.
+  // The pins that count for a host and port (0: of all ports): of the enforced ones in force
+  // those of the most specific pattern, and every report-only one; most specific first.
   std::vector<PinRow> pins_for(const Host& host, Port port) const;
   std::optional<PinRow> pin(std::int64_t id) const;
 

@@ -1,0 +1,172 @@
+#include "libtrust/schema.h"
+
+#include <openssl/rand.h>
+
+#include <array>
+
+#include "libtrust/error.h"
+
+namespace trust {
+namespace {
+
+// Entries and pins are in force from `since` until before `until`. A certificate's columns are
+// read once, at import, and never change. `ends_at` is what comes first, the certificate's end
+// or the entry's. Pins stay when they lapse, since a lapsed pin is something to be told.
+constexpr const char* kVersion1 = R"sql(
+CREATE TABLE meta(
+  name TEXT PRIMARY KEY NOT NULL,
+  value TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE certificate(
+  id INTEGER PRIMARY KEY,
+  fingerprint BLOB NOT NULL UNIQUE CHECK(length(fingerprint) = 32),
+  spki_hash BLOB NOT NULL CHECK(length(spki_hash) = 32),
+  subject_hash INTEGER NOT NULL,
+  subject TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  serial TEXT NOT NULL,
+  not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL,
+  names TEXT NOT NULL,
+  key_kind TEXT NOT NULL,
+  signature_kind TEXT NOT NULL,
+  is_ca INTEGER NOT NULL,
+  could_sign INTEGER NOT NULL,
+  is_self_signed INTEGER NOT NULL,
+  der BLOB NOT NULL
+);
+CREATE INDEX certificate_spki ON certificate(spki_hash);
+CREATE TABLE entry(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  certificate INTEGER NOT NULL REFERENCES certificate(id),
+  layer INTEGER NOT NULL,
+  trust INTEGER NOT NULL,
+  label TEXT NOT NULL,
+  hosts TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  owner INTEGER NOT NULL,
+  added_at INTEGER NOT NULL,
+  expires_at INTEGER,
+  ends_at INTEGER NOT NULL,
+  only_this INTEGER NOT NULL,
+  emit_signing INTEGER NOT NULL,
+  since INTEGER NOT NULL,
+  until INTEGER
+);
+CREATE UNIQUE INDEX entry_now ON entry(certificate, layer) WHERE until IS NULL;
+CREATE UNIQUE INDEX entry_label ON entry(label)
+  WHERE until IS NULL AND layer = 0 AND label <> '';
+CREATE INDEX entry_layer ON entry(layer, trust, id) WHERE until IS NULL;
+CREATE INDEX entry_end ON entry(expires_at) WHERE until IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX entry_ends_at ON entry(ends_at) WHERE until IS NULL AND layer = 0;
+CREATE INDEX entry_certificate ON entry(certificate);
+CREATE INDEX entry_since ON entry(since);
+CREATE INDEX entry_until ON entry(until) WHERE until IS NOT NULL;
+CREATE TABLE pin(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  layer INTEGER NOT NULL,
+  spki_hash BLOB NOT NULL CHECK(length(spki_hash) = 32),
+  pattern TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  is_network INTEGER NOT NULL,
+  mode INTEGER NOT NULL,
+  role INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  expires_at INTEGER,
+  note TEXT NOT NULL,
+  owner INTEGER NOT NULL,
+  added_at INTEGER NOT NULL,
+  lapsed INTEGER,
+  since INTEGER NOT NULL,
+  until INTEGER
+);
+CREATE INDEX pin_pattern ON pin(pattern) WHERE until IS NULL;
+CREATE INDEX pin_network ON pin(id) WHERE until IS NULL AND is_network = 1;
+CREATE INDEX pin_end ON pin(expires_at)
+  WHERE until IS NULL AND lapsed IS NULL AND expires_at IS NOT NULL;
+CREATE INDEX pin_layer ON pin(layer, id) WHERE until IS NULL;
+CREATE INDEX pin_since ON pin(since);
+CREATE INDEX pin_until ON pin(until) WHERE until IS NOT NULL;
+CREATE TABLE generation(
+  number INTEGER PRIMARY KEY,
+  created_at INTEGER NOT NULL,
+  action TEXT NOT NULL,
+  summary TEXT NOT NULL,
+  actor INTEGER NOT NULL
+);
+CREATE TABLE audit(
+  number INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  uid INTEGER NOT NULL,
+  pid INTEGER NOT NULL,
+  executable TEXT NOT NULL,
+  action TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  reason TEXT NOT NULL,
+  before INTEGER NOT NULL,
+  after INTEGER NOT NULL,
+  previous BLOB NOT NULL,
+  hash BLOB NOT NULL
+);
+CREATE TABLE event(
+  number INTEGER PRIMARY KEY,
+  at INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  data TEXT NOT NULL
+);
+CREATE TABLE shadow(
+  key BLOB PRIMARY KEY NOT NULL,
+  der BLOB NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<const char*, kSchemaVersion> kSteps{kVersion1};
+
+int pragma(Database& db, const char* sql) {
+  Query query(db, sql);
+  query.step();
+  return static_cast<int>(query.integer(0));
+}
+
+std::string new_store_id() {
+  std::array<std::uint8_t, 16> bytes{};
+  if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1)
+    throw Error(Code::internal, "the system gives no random numbers");
+  return hex(bytes);
+}
+
+} // namespace
+
+void check_schema(Database& db) {
+  const int application = pragma(db, "PRAGMA application_id");
+  const int version = pragma(db, "PRAGMA user_version");
+  if (application != kApplicationId)
+    throw Error(Code::store_invalid, db.name() + " is not a database of trustd");
+  if (version > kSchemaVersion)
+    throw Error(Code::store_invalid, db.name() +
+                                         " was written by a newer version of trustd (form " +
+                                         std::to_string(version) + ", this one reads up to " +
+                                         std::to_string(kSchemaVersion) + ")");
+}
+
+void migrate(Database& db) {
+  if (pragma(db, "SELECT count(*) FROM sqlite_schema") == 0 &&
+      pragma(db, "PRAGMA application_id") == 0) {
+    db.run(("PRAGMA application_id = " + std::to_string(kApplicationId)).c_str());
+  }
+  check_schema(db);
+  for (int version = pragma(db, "PRAGMA user_version"); version < kSchemaVersion; ++version) {
+    db.run("BEGIN IMMEDIATE");
+    try {
+      db.run(kSteps[static_cast<std::size_t>(version)]);
+      if (version == 0) Query(db, "INSERT INTO meta VALUES('store_id', ?)", new_store_id()).run();
+      db.run(("PRAGMA user_version = " + std::to_string(version + 1)).c_str());
+      db.run("COMMIT");
+    } catch (...) {
+      if (db.in_transaction()) db.run("ROLLBACK");
+      throw;
+    }
+  }
+}
+
+} // namespace trust

@@ -1,0 +1,73 @@
+#pragma once
+// What the files of the store share: its connection, how rows become values, and how a change
+// is made. Included by store*.cc alone.
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "libtrust/sql.h"
+#include "libtrust/store.h"
+
+namespace trust {
+
+// Columns that entry_of reads, in its order; to be joined as below.
+#define TRUST_ENTRY_COLUMNS                                                                     \
+  "e.id, e.layer, e.trust, e.label, e.hosts, e.reason, e.owner, e.added_at, e.expires_at, "     \
+  "e.only_this, e.emit_signing, e.since, e.until, c.fingerprint, c.spki_hash, c.subject_hash, " \
+  "c.subject, c.issuer, c.serial, c.not_before, c.not_after, c.names, c.key_kind, "             \
+  "c.signature_kind, c.is_ca, c.could_sign, c.is_self_signed"
+#define TRUST_ENTRY_TABLES " FROM entry e JOIN certificate c ON c.id = e.certificate "
+#define TRUST_PIN_COLUMNS                                                                \
+  "id, layer, spki_hash, pattern, port, mode, role, position, expires_at, note, owner, " \
+  "added_at, since, until"
+
+inline constexpr int kEntryColumns = 27;
+
+Entry entry_of(const Query& row);
+PinRow pin_of(const Query& row);
+std::string hosts_text(const std::vector<Pattern>& hosts); // sorted, one a line
+std::string pin_place(const PinRow& pin);                  // "*.dev.test:8443"
+
+struct Store::Impl {
+  Impl(const std::string& path, bool writable, Clock from);
+
+  mutable Database db;
+  Clock clock;
+
+  // What a change did, for its audit record and generation.
+  struct Made {
+    std::string summary; // one line for people
+    std::string detail;  // JSON object
+  };
+
+  // Runs `body(generation)` in a transaction (of its own, or the batch's); if it made
+  // something, writes generation, audit record and event with it.
+  Change change(const Asked& asked, std::string_view action,
+                const std::function<std::optional<Made>(GenerationNumber)>& body);
+
+  GenerationNumber generation() const;
+  std::string store_id() const;
+  std::pair<std::uint64_t, Digest> audit_head() const;
+
+  std::optional<Entry> own_entry(const Fingerprint& fingerprint) const;
+  std::optional<Entry> own_labelled(std::string_view label) const;
+  // The entry in force that forbids a certificate, if any.
+  std::optional<Entry> distrusting(const CertificateFacts& certificate) const;
+  std::string free_label(const std::string& wanted) const;
+
+  std::int64_t keep_certificate(const Certificate& certificate, const CertificateFacts& facts);
+  // `entry.certificate` must be kept already as row `certificate`. Returns the id.
+  std::int64_t insert_entry(const Entry& entry, std::int64_t certificate, GenerationNumber since);
+  std::int64_t certificate_id(const Fingerprint& fingerprint) const;
+  void end_entry(std::int64_t id, GenerationNumber until);
+  std::int64_t insert_pin(const PinRow& pin, GenerationNumber since);
+  void end_pin(std::int64_t id, GenerationNumber until);
+  // The same pin for the same pattern, in force and not lapsed.
+  std::optional<PinRow> same_pin(const PinRow& pin, UnixTime now) const;
+};
+
+// SHA-256 over a record's fields, each with its length before it.
+Digest audit_hash(const AuditRecord& record, std::string_view store_id);
+
+} // namespace trust
