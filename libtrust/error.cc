@@ -66,15 +66,15 @@ struct Range {
 // Control, format and bidirectional characters, line and paragraph separators, and
 // invisible fillers that could hide or reorder what stands beside them (Unicode 15).
 constexpr std::array kUnshown{
-    Range{0x0000, 0x001F},   Range{0x007F, 0x009F},   Range{0x00AD, 0x00AD},
-    Range{0x034F, 0x034F},   Range{0x0600, 0x0605},   Range{0x061C, 0x061C},
-    Range{0x06DD, 0x06DD},   Range{0x070F, 0x070F},   Range{0x0890, 0x0891},
-    Range{0x08E2, 0x08E2},   Range{0x115F, 0x1160},   Range{0x17B4, 0x17B5},
-    Range{0x180B, 0x180F},   Range{0x200B, 0x200F},   Range{0x2028, 0x202E},
-    Range{0x2060, 0x206F},   Range{0x3164, 0x3164},   Range{0xFE00, 0xFE0F},
-    Range{0xFEFF, 0xFEFF},   Range{0xFFA0, 0xFFA0},   Range{0xFFF0, 0xFFFB},
-    Range{0xFFFE, 0xFFFF},   Range{0x110BD, 0x110BD}, Range{0x110CD, 0x110CD},
-    Range{0x13430, 0x1343F}, Range{0x1BCA0, 0x1BCA3}, Range{0x1D173, 0x1D17A},
+    Range{0x0000, 0x001F},   Range{0x007F, 0x009F},    Range{0x00AD, 0x00AD},
+    Range{0x034F, 0x034F},   Range{0x0600, 0x0605},    Range{0x061C, 0x061C},
+    Range{0x06DD, 0x06DD},   Range{0x070F, 0x070F},    Range{0x0890, 0x0891},
+    Range{0x08E2, 0x08E2},   Range{0x115F, 0x1160},    Range{0x17B4, 0x17B5},
+    Range{0x180B, 0x180F},   Range{0x200B, 0x200F},    Range{0x2028, 0x202E},
+    Range{0x2060, 0x206F},   Range{0x3164, 0x3164},    Range{0xFE00, 0xFE0F},
+    Range{0xFEFF, 0xFEFF},   Range{0xFFA0, 0xFFA0},    Range{0xFFF0, 0xFFFB},
+    Range{0xFFFE, 0xFFFF},   Range{0x110BD, 0x110BD},  Range{0x110CD, 0x110CD},
+    Range{0x13430, 0x1343F}, Range{0x1BCA0, 0x1BCA3},  Range{0x1D173, 0x1D17A},
     Range{0xE0000, 0xE0FFF}, Range{0xF0000, 0x10FFFF},
 };
 
@@ -118,9 +118,7 @@ std::string hex_number(char32_t number, int least_digits) {
 
 } // namespace
 
-const CodeFacts& facts(Code code) noexcept {
-  return kRows[static_cast<std::size_t>(code)].facts;
-}
+const CodeFacts& facts(Code code) noexcept { return kRows[static_cast<std::size_t>(code)].facts; }
 
 std::optional<Code> code_named(std::string_view name) noexcept {
   for (const Row& row : kRows) {
@@ -139,8 +137,7 @@ Error system_error(std::string_view message, int error_number, std::string hint)
   } else if (error_number == EROFS) {
     code = Code::read_only;
   }
-  return {code,
-          std::string(message) + ": " + std::generic_category().message(error_number),
+  return {code, std::string(message) + ": " + std::generic_category().message(error_number),
           std::move(hint)};
 }
 

@@ -157,8 +157,8 @@ const char* name_fault(std::string_view name) {
     rest.remove_prefix(dot + 1);
   }
   // The last label decides whether resolvers would read it as a number (127.1, 0x7f000001).
-  const bool hexadecimal = label.substr(0, 2) == "0x" &&
-                           std::all_of(label.begin() + 2, label.end(), is_hex_digit);
+  const bool hexadecimal =
+      label.substr(0, 2) == "0x" && std::all_of(label.begin() + 2, label.end(), is_hex_digit);
   if (hexadecimal || std::all_of(label.begin(), label.end(), is_digit)) {
     return "the last label of a name is no number, and an IPv4 address is four decimal numbers "
            "from 0 to 255 without leading zeros";
@@ -233,9 +233,8 @@ Endpoint Endpoint::parse(std::string_view text, Port default_port) {
   }
   if (!rest.empty() && rest.front() == '[') {
     const std::size_t close = rest.find(']');
-    const auto address = close == std::string_view::npos
-                             ? std::nullopt
-                             : read_ipv6(rest.substr(1, close - 1));
+    const auto address =
+        close == std::string_view::npos ? std::nullopt : read_ipv6(rest.substr(1, close - 1));
     if (!address) {
       throw Error(Code::invalid, quoted(text) + " is not [IPV6] or [IPV6]:PORT");
     }
@@ -321,8 +320,7 @@ bool Pattern::matches(const Host& host) const noexcept {
   const std::string_view name = host.text();
   const std::string_view base = base_.text();
   switch (kind_) {
-    case Kind::host:
-      return host == base_;
+    case Kind::host: return host == base_;
     case Kind::one_label:
     case Kind::subtree: {
       if (host.is_address()) return false;

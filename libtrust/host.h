@@ -28,7 +28,9 @@ class Host {
 
   bool is_address() const noexcept { return address_length_ != 0; }
   const std::string& text() const noexcept { return text_; }
-  std::span<const std::uint8_t> address() const noexcept { return {address_.data(), address_length_}; }
+  std::span<const std::uint8_t> address() const noexcept {
+    return {address_.data(), address_length_};
+  }
 
   friend bool operator==(const Host& a, const Host& b) noexcept { return a.text_ == b.text_; }
 

@@ -171,8 +171,8 @@ std::int64_t parse_duration_s(std::string_view text) {
 
 std::string relative(UnixTime time, UnixTime now) {
   // Differences of times in certificates may exceed 64 bits' comfort only beyond year 9999.
-  const UnixTime difference = std::clamp(time, kYear0, kYear9999End) -
-                              std::clamp(now, kYear0, kYear9999End);
+  const UnixTime difference =
+      std::clamp(time, kYear0, kYear9999End) - std::clamp(now, kYear0, kYear9999End);
   if (difference == 0) return "now";
   const UnixTime distance = std::abs(difference);
   UnixTime number = distance;

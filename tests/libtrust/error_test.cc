@@ -69,7 +69,9 @@ TEST(Shown, EscapesWhatCouldForgeATerminal) {
   EXPECT_EQ(shown("a\r\nb\tc"), "a\\x0d\\x0ab\\x09c");
   EXPECT_EQ(shown(std::string_view("a\0b", 3)), "a\\x00b");
   EXPECT_EQ(shown("\x7f"), "\\x7f");
-  EXPECT_EQ(shown("\xc2\x9b" "31m"), "\\u{009b}31m"); // C1 control sequence introducer
+  EXPECT_EQ(shown("\xc2\x9b"
+                  "31m"),
+            "\\u{009b}31m"); // C1 control sequence introducer
 }
 
 TEST(Shown, EscapesWhatHidesOrReorders) {
@@ -83,7 +85,9 @@ TEST(Shown, EscapesWhatHidesOrReorders) {
 }
 
 TEST(Shown, EscapesBytesThatAreNoUtf8) {
-  EXPECT_EQ(shown("a\xff" "b"), "a\\xffb");
+  EXPECT_EQ(shown("a\xff"
+                  "b"),
+            "a\\xffb");
   EXPECT_EQ(shown("\xc0\xaf"), "\\xc0\\xaf");          // overlong
   EXPECT_EQ(shown("\xed\xa0\x80"), "\\xed\\xa0\\x80"); // surrogate
   EXPECT_EQ(shown("\xe2\x82"), "\\xe2\\x82");          // cut short

@@ -91,8 +91,7 @@ TEST(Host, SaysWhyItRefuses) {
   EXPECT_NE(fault_of([] { Host::parse("127.1"); }).find("leading zeros"), std::string::npos);
   EXPECT_NE(fault_of([] { Host::parse("münchen.de"); }).find("xn--"), std::string::npos);
   EXPECT_NE(fault_of([] { Host::parse("a\x1b.test"); }).find("\\x1b"), std::string::npos);
-  EXPECT_NE(fault_of([] { Host::parse(".dev.test"); }).find("begin with a dot"),
-            std::string::npos);
+  EXPECT_NE(fault_of([] { Host::parse(".dev.test"); }).find("begin with a dot"), std::string::npos);
 }
 
 TEST(Host, IsMadeOfAddressBytes) {
@@ -108,8 +107,8 @@ TEST(Host, IsMadeOfAddressBytes) {
 TEST(ParsePort, IsADecimalNumberInRange) {
   EXPECT_EQ(parse_port("1"), 1);
   EXPECT_EQ(parse_port("65535"), 65535);
-  for (const char* text : {"", "0", "65536", "080", "+80", "-1", " 80", "80 ", "http", "99999999",
-                           "0x50"}) {
+  for (const char* text :
+       {"", "0", "65536", "080", "+80", "-1", " 80", "80 ", "http", "99999999", "0x50"}) {
     EXPECT_THROW(parse_port(text), Error) << text;
   }
 }
@@ -138,11 +137,26 @@ TEST(Endpoint, ReadsTheFormsThatPeoplePaste) {
 }
 
 TEST(Endpoint, RefusesEverythingElse) {
-  for (const char* text :
-       {"", ":443", "dev.test:", "dev.test:0", "dev.test:https", "[::1", "[::1]443", "[::1]x",
-        "[dev.test]:443", "[127.0.0.1]:443", "http://dev.test", "ftp://dev.test", "https://",
-        "https://user@dev.test", "https://user:pw@dev.test/", "https:///x", "dev.test/path",
-        "1:2:3", "[fe80::1%eth0]:443", "127.1:443"}) {
+  for (const char* text : {"",
+                           ":443",
+                           "dev.test:",
+                           "dev.test:0",
+                           "dev.test:https",
+                           "[::1",
+                           "[::1]443",
+                           "[::1]x",
+                           "[dev.test]:443",
+                           "[127.0.0.1]:443",
+                           "http://dev.test",
+                           "ftp://dev.test",
+                           "https://",
+                           "https://user@dev.test",
+                           "https://user:pw@dev.test/",
+                           "https:///x",
+                           "dev.test/path",
+                           "1:2:3",
+                           "[fe80::1%eth0]:443",
+                           "127.1:443"}) {
     EXPECT_THROW(Endpoint::parse(text, 443), Error) << text;
   }
 }
@@ -190,11 +204,31 @@ TEST(Pattern, HasOneText) {
 }
 
 TEST(Pattern, RefusesEverythingElse) {
-  for (const char* text :
-       {"", "*", "**", "*.", "**.", "***.dev.test", "*dev.test", "d*.test", "a.*.test", "*.*.test",
-        "dev.*", "*.10.0.0.1", "*.1", "*.::1", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/08",
-        "10.0.0.0/", "10.0.0/8", "dev.test/8", "::/129", "::ffff:10.0.0.0/95", "10.0.0.0/8/8",
-        "dev.test:443", ".dev.test"}) {
+  for (const char* text : {"",
+                           "*",
+                           "**",
+                           "*.",
+                           "**.",
+                           "***.dev.test",
+                           "*dev.test",
+                           "d*.test",
+                           "a.*.test",
+                           "*.*.test",
+                           "dev.*",
+                           "*.10.0.0.1",
+                           "*.1",
+                           "*.::1",
+                           "10.0.0.0/33",
+                           "10.0.0.0/-1",
+                           "10.0.0.0/08",
+                           "10.0.0.0/",
+                           "10.0.0/8",
+                           "dev.test/8",
+                           "::/129",
+                           "::ffff:10.0.0.0/95",
+                           "10.0.0.0/8/8",
+                           "dev.test:443",
+                           ".dev.test"}) {
     EXPECT_THROW(Pattern::parse(text), Error) << text;
   }
 }

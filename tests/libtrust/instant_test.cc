@@ -42,12 +42,27 @@ TEST(ParseTime, ReadsTheFormsThatPeopleType) {
 }
 
 TEST(ParseTime, RefusesEverythingElse) {
-  for (const char* text :
-       {"", "now", "2026", "2026-11", "2026-13-01", "2026-02-30", "2026-00-10", "26-11-23",
-        "2026-11-23T11:44:00", "2026-11-23T11:44Z", "2026-11-23T24:00:00Z",
-        "2026-11-23T11:60:00Z", "2026-11-23T11:44:61Z", "2026-11-23T11:44:00.Z",
-        "2026-11-23T11:44:00Zx", "2026-11-23T11:44:00+24:00", "2026-11-23 ", " 2026-11-23",
-        "-026-11-23", "+2026-11-23", "2026-11-23T11:44:00+0200"}) {
+  for (const char* text : {"",
+                           "now",
+                           "2026",
+                           "2026-11",
+                           "2026-13-01",
+                           "2026-02-30",
+                           "2026-00-10",
+                           "26-11-23",
+                           "2026-11-23T11:44:00",
+                           "2026-11-23T11:44Z",
+                           "2026-11-23T24:00:00Z",
+                           "2026-11-23T11:60:00Z",
+                           "2026-11-23T11:44:61Z",
+                           "2026-11-23T11:44:00.Z",
+                           "2026-11-23T11:44:00Zx",
+                           "2026-11-23T11:44:00+24:00",
+                           "2026-11-23 ",
+                           " 2026-11-23",
+                           "-026-11-23",
+                           "+2026-11-23",
+                           "2026-11-23T11:44:00+0200"}) {
     EXPECT_THROW(parse_time(text), Error) << text;
   }
 }
@@ -63,9 +78,8 @@ TEST(ParseDuration, ReadsUnitsFromTheLargest) {
 }
 
 TEST(ParseDuration, RefusesEverythingElse) {
-  for (const char* text :
-       {"", "0s", "0", "5", "-5s", "+5s", "s", "1y", "30m1h", "1h1h", "1.5h", "1h ", " 1h", "1H",
-        "36526d", "99999999999999999999s", "5220w1000d"}) {
+  for (const char* text : {"", "0s", "0", "5", "-5s", "+5s", "s", "1y", "30m1h", "1h1h", "1.5h",
+                           "1h ", " 1h", "1H", "36526d", "99999999999999999999s", "5220w1000d"}) {
     EXPECT_THROW(parse_duration_s(text), Error) << text;
   }
 }
@@ -78,8 +92,8 @@ TEST(Relative, IsForPeople) {
   EXPECT_EQ(relative(kNoon + 47 * 3600, kNoon), "in 47 hours");
   EXPECT_EQ(relative(kNoon + 12 * kDay + 5, kNoon), "in 12 days");
   EXPECT_EQ(relative(kNoon + 3653 * kDay, kNoon), "in 10 years");
-  EXPECT_EQ(relative(std::numeric_limits<UnixTime>::min(),
-                     std::numeric_limits<UnixTime>::max()), "10006 years ago");
+  EXPECT_EQ(relative(std::numeric_limits<UnixTime>::min(), std::numeric_limits<UnixTime>::max()),
+            "10006 years ago");
 }
 
 } // namespace
