@@ -1,6 +1,10 @@
 #pragma once
 // A certificate: DER bytes, named by their SHA-256, with the facts read once at import.
 // Immutable; copies share. Any number of threads may read one. Source: RFC 5280.
+//
+// Reading one costs about a tenth of d2i_X509, because the public key is not decoded: OpenSSL
+// does that when x509() is first asked for, and keeps the result as long as the certificate.
+// Whoever needs facts only (an import, a listing) never pays for it, in time or in memory.
 
 #include <array>
 #include <compare>
@@ -12,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libtrust/der.h"
 #include "libtrust/handles.h"
 #include "libtrust/host.h"
 #include "libtrust/instant.h"
@@ -19,7 +24,6 @@
 namespace trust {
 
 using Bytes = std::vector<std::uint8_t>;
-using ByteView = std::span<const std::uint8_t>;
 
 using Digest = std::array<std::uint8_t, 32>;
 Digest sha256(ByteView bytes);
@@ -42,7 +46,8 @@ inline constexpr std::size_t kMaxCertificateBytes = 100 * 1024;
 
 class Certificate {
  public:
-  // Exactly one certificate, nothing behind it; Error{invalid}, Error{too_large} otherwise.
+  // Exactly one certificate in DER, nothing behind it, whose dates, names, basicConstraints
+  // and keyUsage can be read; Error{invalid}, Error{too_large} otherwise.
   static Certificate from_der(ByteView der);
 
   ByteView der() const noexcept;
@@ -63,20 +68,26 @@ class Certificate {
 
   bool is_ca() const noexcept;          // basicConstraints says CA:TRUE
   bool could_sign() const noexcept;     // CA:TRUE or no basicConstraints, unless a keyUsage
-                                        // without keyCertSign is present
+                                    // without keyCertSign is present
   bool is_self_issued() const noexcept; // subject == issuer
-  bool is_self_signed() const noexcept; // self-issued, and its own key verifies it
+  // Self-issued, and its authorityKeyIdentifier, if any, names itself: what path building
+  // takes for self-signed. Nothing is verified; trust never follows from it.
+  bool is_self_signed() const noexcept;
+  // is_self_signed(), and its own key verifies its signature. Computed at each call.
+  bool verifies_itself() const;
   bool has_names() const noexcept { return !dns_names().empty() || !addresses().empty(); }
   // Whether the SAN covers the host: RFC 6125, a wildcard is one whole left-most label,
   // addresses match addresses only; never the CN.
   bool covers(const Host& host) const noexcept;
 
-  // Why its key or signature is below the policy (RSA under 2048 or over 8192 bits, EC under
-  // 256, DSA, MD5 or SHA-1 signatures unless self-signed); none if it is not.
-  std::optional<std::string> weakness() const;
+  // Why its key or signature is below the policy, to follow "it has": RSA under 2,048 or over
+  // 8,192 bits or with an odd exponent, EC under 256 bits or with explicit parameters, DSA, keys
+  // of an unknown kind, signatures with MD5 or SHA-1 unless self-signed; none if it is not.
+  const std::optional<std::string>& weakness() const noexcept;
 
-  X509* x509() const noexcept;          // borrowed
-  std::string pem() const;              // 64 columns, LF
+  // Borrowed; never null. Parsed at the first call, which throws only when out of memory.
+  X509* x509() const;
+  std::string pem() const; // 64 columns, LF
 
  private:
   struct Facts;

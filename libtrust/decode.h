@@ -30,10 +30,13 @@ struct Decoded {
   std::vector<BadBlock> bad;                    // blocks that are no certificate
 };
 
-// Error{private_key} if there is a private key in it, PEM or DER (PKCS#8, PKCS#1, SEC1,
-// encrypted or not; nothing of it is kept or shown); Error{too_large} over the limits;
-// Error{invalid} if there is no certificate block at all (saying what it looks like: empty,
-// a CRL, a request, PKCS#12, PKCS#7, HTML, truncated PEM, binary).
+// Reads one or more DER certificates, or every PEM block in any text around it.
+//
+// Error{private_key} if there is a private key in it, PEM or DER (PKCS#8, PKCS#1, SEC1, OpenSSH,
+// PuTTY, encrypted or not; nothing of it is kept or shown); Error{too_large} over the limits;
+// Error{invalid} if no certificate could be read, saying what it looks like: empty, a truncated
+// block, a CRL, a request, PKCS#12, PKCS#7, HTML, a Java keystore, binary. So `certificates` is
+// never empty. A block of another kind beside certificates is a bad block.
 // "TRUSTED CERTIFICATE" and "X509 CERTIFICATE" blocks are read too (the certificate alone).
 // `source` names the input in messages ("ca.pem", "the request").
 Decoded decode(std::string_view bytes, std::string_view source);

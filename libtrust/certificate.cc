@@ -1,0 +1,561 @@
+#include "libtrust/certificate.h"
+
+#include <openssl/crypto.h>
+#include <openssl/objects.h>
+#include <openssl/provider.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+#include <ctime>
+#include <mutex>
+#include <new>
+
+#include "libtrust/der.h"
+#include "libtrust/error.h"
+
+namespace trust {
+
+struct Certificate::Facts {
+  Bytes der;
+  Fingerprint fingerprint;
+  Digest spki_hash{};
+  std::size_t subject_begin = 0;
+  std::size_t subject_length = 0;
+  std::uint32_t subject_hash = 0;
+  std::string subject;
+  std::string issuer;
+  std::string common_name;
+  std::string serial;
+  UnixTime not_before = 0;
+  UnixTime not_after = 0;
+  std::vector<std::string> dns_names;
+  std::vector<Host> addresses;
+  std::string key_kind;
+  std::string signature_kind;
+  std::optional<std::string> weakness;
+  bool is_ca = false;
+  bool could_sign = false;
+  bool is_self_issued = false;
+  bool is_self_signed = false;
+
+  mutable std::once_flag parse_once;
+  mutable X509Ptr parsed;
+};
+
+namespace {
+
+// An OpenSSL library context in which no key can be decoded. d2i_X509 spends nine tenths of its
+// time on the public key, under locks that threads share; in this context it leaves the key
+// alone. Never freed: it may be needed while the process ends.
+OSSL_LIB_CTX* keyless_context() {
+  static OSSL_LIB_CTX* const context = [] {
+    OSSL_LIB_CTX* made = OSSL_LIB_CTX_new();
+    if (made == nullptr || OSSL_PROVIDER_load(made, "null") == nullptr) throw std::bad_alloc();
+    return made;
+  }();
+  return context;
+}
+
+const EVP_MD* sha256_method() {
+  static const EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  if (method == nullptr) throw Error(Code::internal, "OpenSSL offers no SHA-256");
+  return method;
+}
+
+[[noreturn]] void refuse(const char* why) { throw Error(Code::invalid, why); }
+
+UnixTime read_time(const ASN1_TIME* time, const char* fault) {
+  std::tm broken{};
+  if (time == nullptr || ASN1_TIME_to_tm(time, &broken) != 1) refuse(fault);
+  using namespace std::chrono;
+  const year_month_day date{year{broken.tm_year + 1900},
+                            month{static_cast<unsigned>(broken.tm_mon + 1)},
+                            day{static_cast<unsigned>(broken.tm_mday)}};
+  const sys_seconds instant =
+      sys_days{date} + hours{broken.tm_hour} + minutes{broken.tm_min} + seconds{broken.tm_sec};
+  return instant.time_since_epoch().count();
+}
+
+std::string name_text(const X509_NAME* name) {
+  const BioPtr out(BIO_new(BIO_s_mem()));
+  if (!out) throw std::bad_alloc();
+  constexpr unsigned long kUtf8 =
+      XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
+  if (X509_NAME_print_ex(out.get(), name, 0, kUtf8) < 0) {
+    // A string that is not of its declared type: all values as hex.
+    (void)BIO_reset(out.get());
+    if (X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 | ASN1_STRFLGS_DUMP_ALL) < 0) {
+      refuse("its names cannot be read");
+    }
+  }
+  char* data = nullptr;
+  const long length = BIO_get_mem_data(out.get(), &data);
+  return {data, static_cast<std::size_t>(length)};
+}
+
+std::string last_common_name(const X509_NAME* name) {
+  int last = -1;
+  for (int i = -1; (i = X509_NAME_get_index_by_NID(name, NID_commonName, i)) >= 0;) last = i;
+  if (last < 0) return {};
+  const ASN1_STRING* value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, last));
+  unsigned char* utf8 = nullptr;
+  const int length = ASN1_STRING_to_UTF8(&utf8, value);
+  if (length < 0) return {};
+  const OpensslBytes owned(utf8);
+  return {reinterpret_cast<const char*>(utf8), static_cast<std::size_t>(length)};
+}
+
+std::string serial_text(const ASN1_INTEGER* serial) {
+  const int length = ASN1_STRING_length(serial);
+  if (length == 0) return "00";
+  std::string out = hex({ASN1_STRING_get0_data(serial), static_cast<std::size_t>(length)});
+  for (char& c : out) {
+    if (c >= 'a') c = static_cast<char>(c - 'a' + 'A');
+  }
+  const bool negative = (ASN1_STRING_type(serial) & V_ASN1_NEG) != 0;
+  return negative ? '-' + out : out;
+}
+
+// An extension that is there at most once and can be read; null if it is not there.
+template <typename Owner>
+Owner extension(const X509* x509, int nid, const char* fault) {
+  int critical = 0;
+  Owner value(
+      static_cast<typename Owner::pointer>(X509_get_ext_d2i(x509, nid, &critical, nullptr)));
+  if (!value && critical != -1) refuse(fault); // -1: absent
+  return value;
+}
+
+std::string_view text_of(const ASN1_STRING* string) {
+  return {reinterpret_cast<const char*>(ASN1_STRING_get0_data(string)),
+          static_cast<std::size_t>(ASN1_STRING_length(string))};
+}
+
+bool same_bytes(const ASN1_STRING* a, const ASN1_STRING* b) { return ASN1_STRING_cmp(a, b) == 0; }
+
+// Whether the authorityKeyIdentifier, if any, names this very certificate.
+bool identifies_itself(const X509* x509) {
+  const auto authority = extension<AuthorityKeyIdPtr>(x509, NID_authority_key_identifier,
+                                                      "its authorityKeyIdentifier cannot be read");
+  if (!authority) return true;
+  const auto subject_key = extension<Asn1StringPtr>(x509, NID_subject_key_identifier,
+                                                    "its subjectKeyIdentifier cannot be read");
+  if (authority->keyid != nullptr && subject_key &&
+      !same_bytes(authority->keyid, subject_key.get())) {
+    return false;
+  }
+  if (authority->serial != nullptr &&
+      ASN1_INTEGER_cmp(authority->serial, X509_get0_serialNumber(x509)) != 0) {
+    return false;
+  }
+  for (int i = 0; i < sk_GENERAL_NAME_num(authority->issuer); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(authority->issuer, i);
+    if (name->type == GEN_DIRNAME) {
+      return X509_NAME_cmp(name->d.directoryName, X509_get_issuer_name(x509)) == 0;
+    }
+  }
+  return true;
+}
+
+struct Key {
+  std::string kind;
+  std::optional<std::string> weakness;
+};
+
+Key rsa_key(ByteView bits, std::string_view name) {
+  DerReader outer(bits);
+  const auto sequence = outer.next(der::kSequence);
+  DerReader inner(sequence ? sequence->content : ByteView{});
+  const auto modulus = inner.next(der::kInteger);
+  const auto exponent = inner.next(der::kInteger);
+  if (!modulus || !exponent) return {std::string(name), "an RSA key that cannot be read"};
+  const auto magnitude = [](ByteView number) {
+    while (!number.empty() && number.front() == 0) number = number.subspan(1);
+    return number;
+  };
+  const ByteView n = magnitude(modulus->content);
+  const ByteView e = magnitude(exponent->content);
+  std::size_t length = n.size() * 8;
+  if (!n.empty()) length -= static_cast<std::size_t>(__builtin_clz(n.front())) - 24;
+  Key key{std::string(name) + ' ' + std::to_string(length), {}};
+  if (length < 2048)
+    key.weakness = "an RSA key of " + std::to_string(length) + " bits; 2048 is the least";
+  if (length > 8192)
+    key.weakness = "an RSA key of " + std::to_string(length) + " bits; 8192 is the most";
+  if (e.size() > 4) key.weakness = "an RSA exponent of more than 32 bits";
+  if (e.empty() || (e.back() & 1) == 0 || (e.size() == 1 && e.front() < 3)) {
+    key.weakness = "an RSA exponent that is even or 1";
+  }
+  return key;
+}
+
+Key ec_key(const X509_ALGOR* algorithm) {
+  int type = 0;
+  const void* value = nullptr;
+  X509_ALGOR_get0(nullptr, &type, &value, algorithm);
+  if (type != V_ASN1_OBJECT) return {"EC explicit", "an EC key with explicit parameters"};
+  const int curve = OBJ_obj2nid(static_cast<const ASN1_OBJECT*>(value));
+  switch (curve) {
+    case NID_X9_62_prime256v1: return {"EC P-256", {}};
+    case NID_secp384r1: return {"EC P-384", {}};
+    case NID_secp521r1: return {"EC P-521", {}};
+    default: break;
+  }
+  const EcGroupPtr group(curve == NID_undef ? nullptr : EC_GROUP_new_by_curve_name(curve));
+  if (!group) return {"EC unknown", "an EC key on an unknown curve"};
+  const int degree = EC_GROUP_get_degree(group.get());
+  Key key{curve == NID_secp224r1 ? "EC P-224" : std::string("EC ") + OBJ_nid2sn(curve), {}};
+  if (degree < 256)
+    key.weakness = "an EC key of " + std::to_string(degree) + " bits; 256 is the least";
+  return key;
+}
+
+std::string object_text(const ASN1_OBJECT* object) {
+  std::array<char, 128> buffer{};
+  OBJ_obj2txt(buffer.data(), static_cast<int>(buffer.size()), object, 0);
+  return buffer.data();
+}
+
+Key read_key(const X509* x509) {
+  ASN1_OBJECT* object = nullptr;
+  const unsigned char* data = nullptr;
+  int length = 0;
+  X509_ALGOR* algorithm = nullptr;
+  X509_PUBKEY_get0_param(&object, &data, &length, &algorithm, X509_get_X509_PUBKEY(x509));
+  const ByteView bits(data, static_cast<std::size_t>(length));
+  switch (OBJ_obj2nid(object)) {
+    case NID_rsaEncryption: return rsa_key(bits, "RSA");
+    case NID_rsassaPss: return rsa_key(bits, "RSA-PSS");
+    case NID_X9_62_id_ecPublicKey: return ec_key(algorithm);
+    case NID_ED25519: return {"Ed25519", {}};
+    case NID_ED448: return {"Ed448", {}};
+    case NID_dsa: return {"DSA", "a DSA key"};
+    default: break;
+  }
+  return {object_text(object), "a key of a kind that is not used for TLS"};
+}
+
+std::optional<std::string> weak_digest(X509* x509) {
+  int digest = NID_undef;
+  const int signature = X509_get_signature_nid(x509);
+  if (signature == NID_rsassaPss) {
+    X509_get_signature_info(x509, &digest, nullptr, nullptr, nullptr);
+  } else {
+    OBJ_find_sigid_algs(signature, &digest, nullptr);
+  }
+  switch (digest) {
+    case NID_md2:
+    case NID_md4:
+    case NID_md5:
+    case NID_mdc2:
+    case NID_md5_sha1:
+    case NID_ripemd160:
+    case NID_sha1: return std::string("a signature with ") + OBJ_nid2sn(digest);
+    default: return {};
+  }
+}
+
+// Where subject and SubjectPublicKeyInfo stand, by the order of RFC 5280 section 4.1.
+struct Places {
+  ByteView subject;
+  ByteView spki;
+};
+
+Places find_places(ByteView der) {
+  DerReader outer(der);
+  const auto certificate = outer.next(der::kSequence);
+  DerReader middle(certificate ? certificate->content : ByteView{});
+  const auto tbs = middle.next(der::kSequence);
+  DerReader fields(tbs ? tbs->content : ByteView{});
+  fields.skip(der::kContext0);  // version
+  fields.skip(der::kInteger);   // serial number
+  fields.skip(der::kSequence);  // signature algorithm
+  fields.skip(der::kSequence);  // issuer
+  fields.skip(der::kSequence);  // validity
+  const auto subject = fields.next(der::kSequence);
+  const auto spki = fields.next(der::kSequence);
+  if (!subject || !spki) refuse("it is not encoded in DER");
+  return {subject->whole, spki->whole};
+}
+
+X509Ptr parse(ByteView der, OSSL_LIB_CTX* context) {
+  X509Ptr x509(X509_new_ex(context, nullptr));
+  if (!x509) throw std::bad_alloc();
+  X509* raw = x509.release(); // d2i frees it, or gives it back
+  const unsigned char* cursor = der.data();
+  x509.reset(d2i_X509(&raw, &cursor, static_cast<long>(der.size())));
+  if (x509 && cursor != der.data() + der.size()) refuse("bytes stand behind it");
+  return x509;
+}
+
+} // namespace
+
+Digest sha256(ByteView bytes) {
+  Digest out{};
+  if (EVP_Digest(bytes.data(), bytes.size(), out.data(), nullptr, sha256_method(), nullptr) != 1) {
+    throw std::bad_alloc();
+  }
+  return out;
+}
+
+std::string hex(ByteView bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string out;
+  out.reserve(2 * bytes.size());
+  for (const std::uint8_t byte : bytes) {
+    out += kDigits[byte >> 4];
+    out += kDigits[byte & 0xF];
+  }
+  return out;
+}
+
+namespace {
+
+constexpr std::string_view kBase64Letters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+constexpr std::array<std::int8_t, 256> kBase64Values = [] {
+  std::array<std::int8_t, 256> values{};
+  values.fill(-1);
+  for (std::size_t i = 0; i < kBase64Letters.size(); ++i) {
+    values[static_cast<unsigned char>(kBase64Letters[i])] = static_cast<std::int8_t>(i);
+  }
+  return values;
+}();
+
+} // namespace
+
+std::string base64(ByteView bytes) {
+  std::string out;
+  out.reserve((bytes.size() + 2) / 3 * 4);
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    const std::size_t left = bytes.size() - i;
+    const std::uint32_t group = (std::uint32_t{bytes[i]} << 16) |
+                                (left > 1 ? std::uint32_t{bytes[i + 1]} << 8 : 0U) |
+                                (left > 2 ? std::uint32_t{bytes[i + 2]} : 0U);
+    out += kBase64Letters[group >> 18];
+    out += kBase64Letters[(group >> 12) & 0x3F];
+    out += left > 1 ? kBase64Letters[(group >> 6) & 0x3F] : '=';
+    out += left > 2 ? kBase64Letters[group & 0x3F] : '=';
+  }
+  return out;
+}
+
+std::optional<Bytes> parse_base64(std::string_view text) {
+  if (text.size() % 4 != 0) return {};
+  std::size_t padding = 0;
+  while (padding < 2 && text.ends_with('=')) {
+    text.remove_suffix(1);
+    ++padding;
+  }
+  Bytes out;
+  out.reserve(text.size() / 4 * 3 + 2);
+  std::uint32_t group = 0;
+  int held = 0; // bits in group that are not yet written
+  for (const char c : text) {
+    const std::int8_t value = kBase64Values[static_cast<unsigned char>(c)];
+    if (value < 0) return {};
+    group = (group << 6) | static_cast<std::uint32_t>(value);
+    held += 6;
+    if (held >= 8) {
+      held -= 8;
+      out.push_back(static_cast<std::uint8_t>(group >> held));
+      group &= (1U << held) - 1;
+    }
+  }
+  if (group != 0) return {}; // bits that no byte has: not canonical
+  return out;
+}
+
+std::string pem_of(ByteView der, std::string_view label) {
+  const std::string body = base64(der);
+  std::string out;
+  out.reserve(body.size() + body.size() / 64 + 2 * label.size() + 40);
+  out.append("-----BEGIN ").append(label).append("-----\n");
+  for (std::size_t i = 0; i < body.size(); i += 64) out.append(body, i, 64) += '\n';
+  out.append("-----END ").append(label).append("-----\n");
+  return out;
+}
+
+Fingerprint Fingerprint::parse(std::string_view text) {
+  const auto fail = [&]() -> Fingerprint {
+    throw Error(Code::invalid, '"' + shown(text) + "\" is not a SHA-256 fingerprint",
+                "a fingerprint has 64 hex digits, as openssl x509 -noout -fingerprint -sha256 "
+                "prints it");
+  };
+  const auto skip = [](std::string_view& from, std::string_view prefix) {
+    if (from.size() < prefix.size()) return false;
+    for (std::size_t i = 0; i < prefix.size(); ++i) {
+      const char c = from[i] >= 'A' && from[i] <= 'Z' ? static_cast<char>(from[i] | 0x20) : from[i];
+      if (c != prefix[i]) return false;
+    }
+    from.remove_prefix(prefix.size());
+    return true;
+  };
+  std::string_view rest = text;
+  while (!rest.empty() && std::strchr(" \t\r\n", rest.front()) != nullptr) rest.remove_prefix(1);
+  while (!rest.empty() && std::strchr(" \t\r\n", rest.back()) != nullptr) rest.remove_suffix(1);
+  if (!skip(rest, "sha256:")) skip(rest, "sha256 fingerprint=");
+  const bool colons = rest.size() == 95;
+  if (!colons && rest.size() != 64) return fail();
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+  };
+  Fingerprint out;
+  for (std::size_t i = 0; i < 32; ++i) {
+    const std::string_view pair = rest.substr(i * (colons ? 3 : 2));
+    const int high = digit(pair[0]);
+    const int low = digit(pair[1]);
+    if (high < 0 || low < 0 || (colons && i < 31 && pair[2] != ':')) return fail();
+    out.bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
+  }
+  return out;
+}
+
+Certificate Certificate::from_der(ByteView der) {
+  if (der.size() > kMaxCertificateBytes) {
+    throw Error(Code::too_large, "a certificate of " + std::to_string(der.size()) +
+                                     " bytes is over the limit of " +
+                                     std::to_string(kMaxCertificateBytes / 1024) + " KiB");
+  }
+  const ErrorQueueGuard queue;
+  const X509Ptr x509 = parse(der, keyless_context());
+  if (!x509) refuse("it is not a certificate");
+
+  auto facts = std::make_shared<Facts>();
+  facts->der.assign(der.begin(), der.end());
+  unsigned char* again = nullptr;
+  const int length = i2d_X509(x509.get(), &again);
+  const OpensslBytes owned(again);
+  // One certificate must not have two encodings, and so two fingerprints.
+  if (length < 0 || !std::equal(der.begin(), der.end(), again, again + length)) {
+    refuse("it is not encoded in DER");
+  }
+  facts->fingerprint.bytes = sha256(der);
+  const Places places = find_places(der);
+  facts->spki_hash = sha256(places.spki);
+  facts->subject_begin = static_cast<std::size_t>(places.subject.data() - der.data());
+  facts->subject_length = places.subject.size();
+
+  const X509_NAME* subject = X509_get_subject_name(x509.get());
+  const X509_NAME* issuer = X509_get_issuer_name(x509.get());
+  int hashed = 0;
+  facts->subject_hash =
+      static_cast<std::uint32_t>(X509_NAME_hash_ex(subject, nullptr, nullptr, &hashed));
+  if (hashed != 1) refuse("its subject cannot be read");
+  facts->subject = name_text(subject);
+  facts->is_self_issued = X509_NAME_cmp(subject, issuer) == 0;
+  facts->issuer = facts->is_self_issued ? facts->subject : name_text(issuer);
+  facts->common_name = last_common_name(subject);
+  facts->serial = serial_text(X509_get0_serialNumber(x509.get()));
+  constexpr const char* kNoDates = "its dates cannot be read";
+  facts->not_before = read_time(X509_get0_notBefore(x509.get()), kNoDates);
+  facts->not_after = read_time(X509_get0_notAfter(x509.get()), kNoDates);
+
+  const auto names = extension<GeneralNamesPtr>(x509.get(), NID_subject_alt_name,
+                                                "its subjectAltName cannot be read");
+  for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
+    const GENERAL_NAME* name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type == GEN_DNS) {
+      facts->dns_names.emplace_back(text_of(name->d.dNSName));
+    } else if (name->type == GEN_IPADD) {
+      const ByteView address(ASN1_STRING_get0_data(name->d.iPAddress),
+                             static_cast<std::size_t>(ASN1_STRING_length(name->d.iPAddress)));
+      if (address.size() == 4 || address.size() == 16) {
+        facts->addresses.push_back(Host::from_address(address));
+      }
+    }
+  }
+
+  const auto constraints = extension<BasicConstraintsPtr>(x509.get(), NID_basic_constraints,
+                                                          "its basicConstraints cannot be read");
+  const auto usage =
+      extension<Asn1StringPtr>(x509.get(), NID_key_usage, "its keyUsage cannot be read");
+  constexpr int kKeyCertSignBit = 5;
+  const bool may_sign = !usage || ASN1_BIT_STRING_get_bit(usage.get(), kKeyCertSignBit) == 1;
+  facts->is_ca = constraints && constraints->ca != 0;
+  facts->could_sign = (facts->is_ca || !constraints) && may_sign;
+  facts->is_self_signed = facts->is_self_issued && identifies_itself(x509.get());
+
+  Key key = read_key(x509.get());
+  facts->key_kind = std::move(key.kind);
+  facts->weakness = std::move(key.weakness);
+  if (!facts->weakness && !facts->is_self_signed) facts->weakness = weak_digest(x509.get());
+  const X509_ALGOR* algorithm = nullptr;
+  X509_get0_signature(nullptr, &algorithm, x509.get());
+  const ASN1_OBJECT* object = nullptr;
+  X509_ALGOR_get0(&object, nullptr, nullptr, algorithm);
+  facts->signature_kind = object_text(object);
+  return Certificate(std::move(facts));
+}
+
+ByteView Certificate::der() const noexcept { return facts_->der; }
+const Fingerprint& Certificate::fingerprint() const noexcept { return facts_->fingerprint; }
+const Digest& Certificate::spki_hash() const noexcept { return facts_->spki_hash; }
+ByteView Certificate::subject_der() const noexcept {
+  return der().subspan(facts_->subject_begin, facts_->subject_length);
+}
+std::uint32_t Certificate::subject_hash() const noexcept { return facts_->subject_hash; }
+const std::string& Certificate::subject() const noexcept { return facts_->subject; }
+const std::string& Certificate::issuer() const noexcept { return facts_->issuer; }
+const std::string& Certificate::common_name() const noexcept { return facts_->common_name; }
+const std::string& Certificate::serial() const noexcept { return facts_->serial; }
+UnixTime Certificate::not_before() const noexcept { return facts_->not_before; }
+UnixTime Certificate::not_after() const noexcept { return facts_->not_after; }
+const std::vector<std::string>& Certificate::dns_names() const noexcept {
+  return facts_->dns_names;
+}
+const std::vector<Host>& Certificate::addresses() const noexcept { return facts_->addresses; }
+const std::string& Certificate::key_kind() const noexcept { return facts_->key_kind; }
+const std::string& Certificate::signature_kind() const noexcept { return facts_->signature_kind; }
+bool Certificate::is_ca() const noexcept { return facts_->is_ca; }
+bool Certificate::could_sign() const noexcept { return facts_->could_sign; }
+bool Certificate::is_self_issued() const noexcept { return facts_->is_self_issued; }
+bool Certificate::is_self_signed() const noexcept { return facts_->is_self_signed; }
+const std::optional<std::string>& Certificate::weakness() const noexcept {
+  return facts_->weakness;
+}
+
+bool Certificate::verifies_itself() const {
+  if (!is_self_signed()) return false;
+  const ErrorQueueGuard queue;
+  EVP_PKEY* key = X509_get0_pubkey(x509());
+  return key != nullptr && X509_verify(x509(), key) == 1;
+}
+
+bool Certificate::covers(const Host& host) const noexcept {
+  if (host.is_address()) {
+    return std::find(addresses().begin(), addresses().end(), host) != addresses().end();
+  }
+  const auto equal = [](std::string_view a, std::string_view lower) {
+    return a.size() == lower.size() &&
+           std::equal(a.begin(), a.end(), lower.begin(), [](char x, char y) {
+             return (x >= 'A' && x <= 'Z' ? static_cast<char>(x | 0x20) : x) == y;
+           });
+  };
+  const std::string_view name = host.text();
+  const std::size_t dot = name.find('.');
+  return std::any_of(dns_names().begin(), dns_names().end(), [&](std::string_view given) {
+    if (!given.starts_with("*.")) return equal(given, name);
+    // Two labels at least after the star: no certificate speaks for a whole top-level domain.
+    return dot != std::string_view::npos && given.find('.', 2) != std::string_view::npos &&
+           equal(given.substr(1), name.substr(dot));
+  });
+}
+
+X509* Certificate::x509() const {
+  std::call_once(facts_->parse_once, [this] {
+    const ErrorQueueGuard queue;
+    facts_->parsed = parse(der(), nullptr);
+    if (!facts_->parsed) throw std::bad_alloc(); // it was read before
+  });
+  return facts_->parsed.get();
+}
+
+std::string Certificate::pem() const { return pem_of(der()); }
+
+} // namespace trust
