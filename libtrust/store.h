@@ -97,9 +97,9 @@ struct BaseEntry {
   Certificate certificate;
   Layer layer = Layer::base;
   Trust trust = Trust::root;
-  std::vector<Pattern> hosts;
-  std::string label;
-  std::optional<UnixTime> expires_at;
+  std::vector<Pattern> hosts = {};
+  std::string label = {};
+  std::optional<UnixTime> expires_at = {};
   bool only_this_certificate = false;
   bool emit_signing = false;
 };

@@ -88,10 +88,11 @@ TEST_F(StoreTest, NewStoreIsAtGenerationZeroWithAnIdOfItsOwn) {
 
 TEST_F(StoreTest, EveryChangeIsOneGenerationOneAuditRecordAndOneEvent) {
   const auto leaf = minted("a.test"), root = minted("ca.test", true);
-  EXPECT_EQ(1U, store_->add(asked("why"), addition(leaf.certificate, Trust::leaf, "a"))
-                    .change.generation);
-  EXPECT_EQ(2U, store_->add(asked(), addition(root.certificate, Trust::root, "ca"))
-                    .change.generation);
+  EXPECT_EQ(
+      1U,
+      store_->add(asked("why"), addition(leaf.certificate, Trust::leaf, "a")).change.generation);
+  EXPECT_EQ(2U,
+            store_->add(asked(), addition(root.certificate, Trust::root, "ca")).change.generation);
   EXPECT_EQ(3U, store_->remove(asked(), leaf.certificate.fingerprint()).generation);
   const auto audit = store_->audit(10, 0);
   ASSERT_EQ(3U, audit.size());
@@ -120,8 +121,7 @@ TEST_F(StoreTest, AddingTheSameAgainChangesNothing) {
 TEST_F(StoreTest, AnotherScopeForTheSameCertificateIsAConflictUnlessReplaced) {
   const auto root = minted("ca.test", true);
   store_->add(asked(), addition(root.certificate, Trust::root, "ca"));
-  Addition scoped =
-      addition(root.certificate, Trust::root, "ca", {Pattern::parse("**.corp.test")});
+  Addition scoped = addition(root.certificate, Trust::root, "ca", {Pattern::parse("**.corp.test")});
   EXPECT_EQ(Code::conflict, code_of([&] { store_->add(asked(), scoped); }));
   EXPECT_EQ(1U, store_->generation());
   scoped.replace = true;
@@ -134,9 +134,9 @@ TEST_F(StoreTest, AnotherScopeForTheSameCertificateIsAConflictUnlessReplaced) {
 TEST_F(StoreTest, LabelThatIsTakenGetsANumberAndAFixedOneIsAConflict) {
   const auto first = minted("a.test"), second = minted("a.test"), third = minted("a.test");
   store_->add(asked(), addition(first.certificate, Trust::leaf, "a"));
-  EXPECT_EQ("a-2", store_->add(asked(), addition(second.certificate, Trust::leaf, "a"))
-                       .items.at(0)
-                       .entry.label);
+  EXPECT_EQ(
+      "a-2",
+      store_->add(asked(), addition(second.certificate, Trust::leaf, "a")).items.at(0).entry.label);
   Addition fixed = addition(third.certificate, Trust::leaf, "a");
   fixed.items[0].label_is_fixed = true;
   EXPECT_EQ(Code::conflict, code_of([&] { store_->add(asked(), fixed); }));
@@ -157,10 +157,8 @@ TEST_F(StoreTest, OneBadItemOfManyAddsNone) {
 
 TEST_F(StoreTest, DistrustReplacesAnEntryAndForbidsEverythingWithItsKey) {
   const auto root = minted("ca.test", true);
-  const auto reissued = mint({.common_name = "ca.test",
-                              .ca = true,
-                              .not_after = kNow + 5'000'000,
-                              .key = root.key});
+  const auto reissued =
+      mint({.common_name = "ca.test", .ca = true, .not_after = kNow + 5'000'000, .key = root.key});
   store_->add(asked(), addition(root.certificate, Trust::root, "ca"));
   store_->add(asked(), addition(root.certificate, Trust::distrusted, "x"));
   ASSERT_EQ(1U, all().size());
@@ -191,18 +189,16 @@ TEST_F(StoreTest, RemovingARootOfTheBaseIsRefusedWithTheWayOut) {
 }
 
 TEST_F(StoreTest, RemovingWhatIsNotThereIsNotFound) {
-  EXPECT_EQ(Code::not_found, code_of([&] {
-              store_->remove(asked(), minted("a.test").certificate.fingerprint());
-            }));
+  EXPECT_EQ(Code::not_found,
+            code_of([&] { store_->remove(asked(), minted("a.test").certificate.fingerprint()); }));
 }
 
 TEST_F(StoreTest, ChangeIsRefusedWhenSomethingChangedSince) {
   const auto leaf = minted("a.test");
   Store::Asked expecting = asked();
   expecting.expected = 7;
-  EXPECT_EQ(Code::precondition, code_of([&] {
-              store_->add(expecting, addition(leaf.certificate, Trust::leaf, "a"));
-            }));
+  EXPECT_EQ(Code::precondition,
+            code_of([&] { store_->add(expecting, addition(leaf.certificate, Trust::leaf, "a")); }));
   expecting.expected = 0;
   store_->add(expecting, addition(leaf.certificate, Trust::leaf, "a"));
   EXPECT_EQ(1U, store_->generation());
@@ -358,8 +354,7 @@ TEST_F(PinTest, SamePinAgainChangesNothingAndRemovedOnesAreGone) {
   EXPECT_FALSE(store_->add_pins(asked(), {pin("api.test", 1)}).change.changed);
   EXPECT_TRUE(store_->remove_pins(asked(), {added.rows.at(0).id}).changed);
   EXPECT_EQ(std::vector<int>{}, which("api.test", 443));
-  EXPECT_EQ(Code::not_found,
-            code_of([&] { store_->remove_pins(asked(), {added.rows.at(0).id}); }));
+  EXPECT_EQ(Code::not_found, code_of([&] { store_->remove_pins(asked(), {added.rows.at(0).id}); }));
 }
 
 TEST_F(PinTest, RollbackUnpinsOnlyWhenThatIsAccepted) {
@@ -441,8 +436,7 @@ TEST_F(StoreTest, BatchKeepsWhatSucceededWhenOneFails) {
   GenerationNumber first = 0, last = 0;
   const auto thrown = store_->batch({
       [&](Store& store) {
-        first =
-            store.add(asked(), addition(a.certificate, Trust::leaf, "a")).change.generation;
+        first = store.add(asked(), addition(a.certificate, Trust::leaf, "a")).change.generation;
       },
       [&](Store& store) {
         store.add(asked(), addition(b.certificate, Trust::leaf, "b"));

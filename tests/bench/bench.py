@@ -1,0 +1,428 @@
+#!/usr/bin/python3
+"""Ours against theirs, measured in turn in one run; one line a goal, and the same as JSON.
+
+    bench.py BUILD_DIRECTORY [--only N[,N…]] [--rounds 5] [--json FILE]
+
+A figure means nothing by itself on a busy machine, so a goal is a ratio of two medians, of
+rounds that alternate. A comparison whose program is not there is listed as skipped.
+"""
+
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+RESULTS = []
+
+
+class Missing(Exception):
+    """A program that a comparison needs is not there."""
+
+
+def need(*programs):
+    for program in programs:
+        if shutil.which(program, path="/usr/bin:/usr/sbin:/bin:/sbin") is None:
+            raise Missing(f"{program} is not installed")
+
+
+def clean_environment(home):
+    return {"HOME": str(home), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin", "LANG": "C.UTF-8"}
+
+
+def timed(call):
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def alternate(rounds, ours, theirs):
+    """Medians of `rounds` calls each, taken in turn; a call returns its figure."""
+    a, b = [], []
+    for _ in range(rounds):
+        a.append(ours())
+        b.append(theirs())
+    return statistics.median(a), statistics.median(b)
+
+
+def report(name, ours, theirs, ratio, goal, met, unit):
+    def figure(value):
+        return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+    line = (f"{name}  ours {figure(ours)} {unit}  theirs {figure(theirs)} {unit}  "
+            f"ratio {ratio:.2f}  goal {goal}  {'ok' if met else 'SHORT'}")
+    print(line, flush=True)
+    RESULTS.append({"name": name, "ours": ours, "theirs": theirs, "ratio": ratio, "goal": goal,
+                    "unit": unit, "ok": met})
+
+
+def at_least(name, ours, theirs, least, unit):
+    """`ours` and `theirs` are rates."""
+    ratio = ours / theirs
+    report(name, ours, theirs, ratio, f">= {least}", ratio >= least, unit)
+
+
+def at_most(name, ours, theirs, most, unit):
+    """`ours` and `theirs` are costs."""
+    ratio = ours / theirs
+    report(name, ours, theirs, ratio, f"<= {most}", ratio <= most, unit)
+
+
+def faster(name, ours, theirs, least, unit):
+    """`theirs / ours` is to be at least `least`."""
+    ratio = theirs / ours
+    report(name, ours, theirs, ratio, f">= {least} x faster", ratio >= least, unit)
+
+
+class Bench:
+    def __init__(self, build, rounds, root):
+        self.build = pathlib.Path(build).resolve()
+        self.rounds = rounds
+        self.root = pathlib.Path(root)
+        self.trustd = self.build / "daemon/trustd"
+        self.trustctl = self.build / "cli/trustctl"
+
+    def tool(self, name):
+        return str(self.build / "tests/bench" / name)
+
+    def home(self, name):
+        home = self.root / name
+        home.mkdir()
+        return home
+
+    def seed(self, home, what, count):
+        state = home / ".local/state/trustd"
+        subprocess.run([self.tool("bench_seed"), str(state), what, str(count)], check=True)
+
+    def ctl(self, home, *words, **options):
+        return subprocess.run([str(self.trustctl), *words], env=clean_environment(home), check=True,
+                              stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, **options).stdout
+
+    def load(self, *words):
+        done = subprocess.run([self.tool("bench_load"), *words], check=True,
+                              stdout=subprocess.PIPE)
+        return json.loads(done.stdout.splitlines()[0])
+
+
+class Daemon:
+    """trustd for a HOME, as a process; ready when it answers."""
+
+    def __init__(self, bench, home, base="none"):
+        self.home = home
+        config = home / ".config/trustd"
+        config.mkdir(parents=True, exist_ok=True)
+        (config / "trustd.toml").write_text(f'[store]\nbase = "{base}"\n')
+        self.socket = str(home / ".local/state/trustd/trustd.sock")
+        self.store = home / ".local/state/trustd/public"
+        self.log = open(home / "trustd.log", "ab")
+        self.process = subprocess.Popen([str(bench.trustd)], env=clean_environment(home),
+                                        stdout=self.log, stderr=self.log)
+
+    def __enter__(self):
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                if self.get("/readyz")[0] == 200:
+                    return self
+            except OSError:
+                pass
+            time.sleep(0.05)
+        raise RuntimeError(f"trustd is not ready: {(self.home / 'trustd.log').read_text()}")
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(30)
+        self.log.close()
+
+    def request(self, method, target, body=b"", content_type="application/json"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(120)
+            connection.connect(self.socket)
+            head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+            if body:
+                head += f"Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n"
+            connection.sendall(head.encode() + b"\r\n" + body)
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+        return int(answer.split(b" ", 2)[1]), answer
+
+    def get(self, target):
+        return self.request("GET", target)
+
+    def add(self, pem):
+        status, answer = self.request("POST", "/v1/certificates",
+                                      json.dumps({"pem": pem, "trust": "leaf"}).encode())
+        if status != 201:
+            raise RuntimeError(answer[-500:])
+
+    def resident_kib(self):
+        for line in open(f"/proc/{self.process.pid}/status"):
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+        raise RuntimeError("no VmRSS")
+
+
+class Server:
+    """Another server, as a process, for the time of a `with`."""
+
+    def __init__(self, words, socket_path):
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL)
+        self.socket = socket_path
+
+    def __enter__(self):
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            with socket.socket(socket.AF_UNIX) as probe:
+                try:
+                    probe.connect(self.socket)
+                    return self
+                except OSError:
+                    time.sleep(0.02)
+        raise RuntimeError("the server does not answer")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def nginx(root):
+    need("nginx")
+    directory = root / f"nginx-{time.monotonic_ns()}"
+    directory.mkdir()
+    (directory / "constant").write_text('{"pins":[],"generation":1}\n')
+    path = str(directory / "nginx.sock")
+    (directory / "nginx.conf").write_text(f"""
+daemon off; worker_processes 1; pid {directory}/nginx.pid; error_log stderr crit;
+{"user root;" if os.geteuid() == 0 else ""}
+events {{ worker_connections 20000; }} worker_rlimit_nofile 30000;
+http {{
+  access_log off; keepalive_requests 100000000; default_type application/json;
+  client_body_temp_path {directory}/b; proxy_temp_path {directory}/p;
+  fastcgi_temp_path {directory}/f; uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
+  server {{ listen unix:{path} backlog=4096; root {directory}; }}
+}}
+""")
+    return Server(["/usr/sbin/nginx", "-p", str(directory), "-c", f"{directory}/nginx.conf"], path)
+
+
+def plain_httplib(bench):
+    directory = bench.root / f"httplib-{time.monotonic_ns()}"
+    directory.mkdir()
+    path = str(directory / "plain.sock")
+    return Server([bench.tool("bench_plain_httplib"), path], path)
+
+
+def pins_rate(bench):
+    """7: pins of a host over the UNIX socket, of 100,000, on 8 connections."""
+    home = bench.home("pins")
+    bench.seed(home, "pins", 100_000)
+    # Hosts all over the store, so that no small cache answers for it.
+    targets = [f"/v1/pins?host=host{i * 199 % 100_000}.bench.test&port=443" for i in range(5000)]
+    with Daemon(bench, home) as ours, plain_httplib(bench) as plain, nginx(bench.root) as static:
+        a, b, c = [], [], []
+        for _ in range(bench.rounds):
+            a.append(bench.load("rate", ours.socket, "8", "1.5", *targets))
+            b.append(bench.load("rate", plain.socket, "8", "1.5", "/constant"))
+            c.append(bench.load("rate", static.socket, "8", "1.5", "/constant"))
+
+        def median(rows, key):
+            return statistics.median(row[key] for row in rows)
+
+        at_least("7 pins of a host, against cpp-httplib", median(a, "rate"), median(b, "rate"), 1.3,
+                 "/s")
+        at_least("7 pins of a host, against nginx static", median(a, "rate"), median(c, "rate"),
+                 0.6, "/s")
+        at_most("7 pins of a host, p99 against nginx", median(a, "p99_us"), median(c, "p99_us"),
+                1.5, "us")
+
+
+def idle(bench):
+    """8: 10,000 idle connections."""
+    home = bench.home("idle")
+    bench.seed(home, "pins", 1000)
+    target = "/v1/pins?host=host7.bench.test&port=443"
+    with Daemon(bench, home) as ours:
+        bench.load("rate", ours.socket, "8", "1", target)
+        without, within, resident = [], [], []
+        for _ in range(bench.rounds):
+            before = ours.resident_kib()
+            without.append(bench.load("rate", ours.socket, "8", "1", target)["p99_us"])
+            holder = subprocess.Popen([bench.tool("bench_load"), "idle", ours.socket, "10000",
+                                       target], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                      text=True)
+            holder.stdout.readline()
+            if holder.stdout.readline() != "ready\n":
+                raise RuntimeError("10,000 connections were not answered")
+            resident.append((ours.resident_kib() - before) / 10_000)
+            within.append(bench.load("rate", ours.socket, "8", "1", target)["p99_us"])
+            holder.communicate("")
+        at_most("8 p99 beside 10,000 idle connections", statistics.median(within),
+                statistics.median(without), 2, "us")
+        at_most("8 resident of an idle connection", max(max(resident), 0.001), 1, 4, "KiB")
+
+
+def burst(bench):
+    """9: 1,000 connects at once."""
+    home = bench.home("burst")
+    bench.seed(home, "pins", 1000)
+    with Daemon(bench, home) as ours, nginx(bench.root) as static:
+        def one(address, target):
+            return lambda: bench.load("burst", address, "1000", target)["max_us"]
+
+        a, b = alternate(bench.rounds,
+                         one(ours.socket, "/v1/pins?host=host7.bench.test&port=443"),
+                         one(static.socket, "/constant"))
+        at_most("9 slowest of 1,000 connects at once", a, b, 3, "us")
+
+
+def pem_blocks(text):
+    end = "-----END CERTIFICATE-----\n"
+    return [block + end for block in text.split(end) if block.strip()]
+
+
+def change(bench):
+    """10: one certificate added until it is published."""
+    need("openssl", "update-ca-certificates")
+    extra = pem_blocks(subprocess.run([bench.tool("bench_seed"), "-", "pem", "21000"], check=True,
+                                      stdout=subprocess.PIPE, text=True).stdout)[20_000:]
+    for stored, base in ((0, "system"), (10_000, "none")):
+        home = bench.home(f"change-{stored}")
+        if stored:
+            bench.seed(home, "certificates", stored)
+        with Daemon(bench, home, base) as ours:
+            fresh = iter(extra)
+            ours.add(next(fresh))
+
+            def add():
+                return timed(lambda: ours.add(next(fresh))) * 1000
+
+            if not stored:
+                def theirs():
+                    return system_change(bench, next(fresh)) * 1000
+
+                a, b = alternate(bench.rounds, add, theirs)
+                faster("10 a change, 150 stored, against update-ca-certificates", a, b, 100, "ms")
+
+                def together():
+                    pems = [next(fresh) for _ in range(100)]
+                    with concurrent.futures.ThreadPoolExecutor(100) as pool:
+                        return timed(lambda: list(pool.map(ours.add, pems))) * 1000
+
+                a, b = alternate(bench.rounds, together, add)
+                at_most("10 100 changes at once against one", a, b, 5, "ms")
+            else:
+                directory = bench.root / "rehash"
+                directory.mkdir()
+                for number, pem in enumerate(pem_blocks(ours_bundle(ours))):
+                    (directory / f"{number}.pem").write_text(pem)
+
+                def rehash():
+                    return timed(lambda: subprocess.run(
+                        ["openssl", "rehash", str(directory)], check=True,
+                        stderr=subprocess.DEVNULL, env=clean_environment(home))) * 1000
+
+                a, b = alternate(bench.rounds, add, rehash)
+                faster("10 a change, 10,000 stored, against openssl rehash", a, b, 6, "ms")
+
+
+def ours_bundle(daemon):
+    lines = (daemon.store / "current/bundle.pem").read_text().splitlines(keepends=True)
+    return "".join(line for line in lines if not line.startswith("#") and line.strip())
+
+
+def system_change(bench, pem):
+    """update-ca-certificates after one more certificate, in directories of its own."""
+    root = bench.root / "ca-certificates"
+    if not root.exists():
+        for part in ("local", "etc", "hooks"):
+            (root / part).mkdir(parents=True)
+        conf = pathlib.Path("/etc/ca-certificates.conf")
+        (root / "conf").write_text(conf.read_text())
+        run_system(root)
+    (root / "local" / f"{time.monotonic_ns()}.crt").write_text(pem)
+    return timed(lambda: run_system(root))
+
+
+def run_system(root):
+    subprocess.run(["update-ca-certificates", "--certsconf", str(root / "conf"), "--localcertsdir",
+                    str(root / "local"), "--etccertsdir", str(root / "etc"), "--hooksdir",
+                    str(root / "hooks")], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL,
+                   env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(root)})
+
+
+def command_line(bench):
+    """13: whole processes of trustctl."""
+    need("openssl")
+    home = bench.home("ctl")
+    bench.seed(home, "certificates", 100)
+    with Daemon(bench, home):
+        pass
+    environment = clean_environment(home)
+
+    def whole(*words):
+        def run():
+            return timed(lambda: [subprocess.run(words, env=environment, check=True,
+                                                 stdout=subprocess.DEVNULL) for _ in range(10)]) * 100
+        return run
+
+    ctl = str(bench.trustctl)
+    a, b = alternate(bench.rounds, whole(ctl, "env"), whole("openssl", "version", "-d"))
+    at_most("13 trustctl env against openssl version -d", a, b, 2, "ms")
+    certifi = subprocess.run(["/usr/bin/python3", "-c", "import certifi"], env=environment,
+                             stderr=subprocess.DEVNULL).returncode == 0
+    if not certifi:
+        raise Missing("python3-certifi is not installed")
+    a, b = alternate(bench.rounds, whole(ctl, "path", "bench-7"),
+                     whole("/usr/bin/python3", "-m", "certifi"))
+    at_most("13 trustctl path against python3 -m certifi", a, b, 0.2, "ms")
+
+
+def resident(bench):
+    """15, first half: the daemon's resident size."""
+    for count, most_mib in ((1000, 16), (100_000, 32)):
+        home = bench.home(f"resident-{count}")
+        bench.seed(home, "certificates", count)
+        with Daemon(bench, home) as ours:
+            ours.get("/v1/status")
+            at_most(f"15 daemon resident, {count:,} certificates", ours.resident_kib() / 1024, 1,
+                    most_mib, "MiB")
+
+
+GOALS = {7: pins_rate, 8: idle, 9: burst, 10: change, 13: command_line, 15: resident}
+
+
+def main():
+    parser = argparse.ArgumentParser(description="ours against theirs")
+    parser.add_argument("build")
+    parser.add_argument("--only", default=",".join(str(goal) for goal in GOALS))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tb-", dir="/tmp") as root:
+        bench = Bench(options.build, options.rounds, root)
+        for goal in (int(word) for word in options.only.split(",")):
+            try:
+                GOALS[goal](bench)
+            except Missing as missing:
+                print(f"{goal} {GOALS[goal].__doc__.split(':', 1)[1].strip()}  skipped: {missing}",
+                      flush=True)
+                RESULTS.append({"name": str(goal), "skipped": str(missing)})
+    if options.json:
+        pathlib.Path(options.json).write_text(json.dumps(RESULTS, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
