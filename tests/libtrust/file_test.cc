@@ -49,7 +49,7 @@ std::vector<std::string> names_of(int directory) {
 
 TEST(OwnDirectory, IsMadeWithItsParentsWhateverTheUmask) {
   const Scratch scratch;
-  for (const mode_t umask_bits : {0777, 0000, 0022}) {
+  for (const mode_t umask_bits : {0777U, 0000U, 0022U}) {
     const mode_t before = ::umask(umask_bits);
     const std::string top = scratch.path("u" + std::to_string(umask_bits));
     EXPECT_EQ(code_of([&] { open_own_directory(top + "/a/b", 0755); }), std::nullopt);

@@ -47,7 +47,7 @@ std::string joined(const std::vector<std::string>& parts) {
 
 } // namespace
 
-Key::Key(EVP_PKEY* key) : key_(must(key, "a key"), EVP_PKEY_free) {}
+Key::Key(EVP_PKEY* key) : key_(PkeyPtr(must(key, "a key"))) {}
 
 Key Key::p256() { return curve("P-256"); }
 Key Key::curve(const char* name) { return Key(EVP_EC_gen(name)); }
@@ -133,8 +133,7 @@ Minted mint(const Mint& what, const Minted* issuer) {
 }
 
 std::string mint_request(const Key& key, const std::string& common_name) {
-  const std::unique_ptr<X509_REQ, Deleter<X509_REQ_free>> request(
-      must(X509_REQ_new(), "a request"));
+  const X509ReqPtr request(must(X509_REQ_new(), "a request"));
   put(X509_REQ_get_subject_name(request.get()), "CN", common_name);
   must(X509_REQ_set_pubkey(request.get(), key.get()) == 1, "a request's key");
   must(X509_REQ_sign(request.get(), key.get(), digest_for(key, "SHA256")) > 0,
