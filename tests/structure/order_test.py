@@ -3,8 +3,8 @@
 
 order_test.py [ROOT]: reads the order of sources in each folder's CMakeLists.txt and every
 #include, and names each include that runs backwards, crosses folders where no arrow is, or
-brings a wide library into more files than it may. A header stands where its .cc stands; a
-header without one is listed itself.
+brings a wide library into more files than it may. A header stands where its .cc stands unless it
+is listed itself.
 """
 
 import os
@@ -42,11 +42,11 @@ def listed_sources(folder):
 
 
 def positions(folder):
-    """Where each file of the folder stands, .cc and .h of one name at one place."""
-    order = {}
-    for place, name in enumerate(listed_sources(folder)):
-        order.setdefault(str(Path(name).with_suffix("")), place)
-    return order
+    """Where each file of the folder stands; a header that is not listed, where its .cc does."""
+    listed = {name: place for place, name in enumerate(listed_sources(folder))}
+    beside = {str(Path(name).with_suffix(".h")): place for name, place in listed.items()
+              if not name.endswith(".h")}
+    return {**beside, **listed}
 
 
 def includes(text):
@@ -71,7 +71,7 @@ def check(root):
             if path.suffix not in SOURCES:
                 continue
             inside = path.relative_to(root / folder)
-            here = order[folder].get(str(inside.with_suffix("")))
+            here = order[folder].get(str(inside))
             shown = f"{folder}/{inside}"
             if here is None:
                 faults.append(f"{shown}: not listed in {folder}/CMakeLists.txt")
@@ -99,7 +99,7 @@ def quoted_faults(root, order, folder, here, shown, where, quoted):
         if (folder, target) not in ARROWS:
             return [f"{where}: no arrow goes from {folder} to {target} (\"{quoted}\")"]
         return []
-    there = order[folder].get(str(Path(rest).with_suffix("")))
+    there = order[folder].get(rest)
     if there is None or there < here:
         return [] # one that is not listed is named by itself
     if there == here:
@@ -179,6 +179,13 @@ class ATreeWithFaults(unittest.TestCase):
     def test_header_only_file_includes_a_later_one(self):
         self.write("libtrust/handles.h", '#include "libtrust/first.h"')
         self.finds("libtrust/handles.h:1", "runs backwards")
+
+    def test_header_that_is_listed_itself_stands_there(self):
+        self.write("libtrust/impl.h", '#include "libtrust/second.h"')
+        self.write("libtrust/second.cc", '#include "libtrust/impl.h"')
+        for order, faults in (("second.h impl.h second.cc", 0), ("impl.h second.cc", 1)):
+            self.write("libtrust/CMakeLists.txt", f"handles.h first.cc {order} emit/third.cc")
+            self.assertEqual(len(check(self.root)), faults)
 
     def test_header_that_includes_itself(self):
         self.write("libtrust/first.h", '#include "libtrust/first.h"')
