@@ -1,0 +1,27 @@
+"""What every test here may ask for."""
+
+import pytest
+
+from harness.daemon import Daemon
+from harness.place import Place
+
+
+@pytest.fixture
+def place():
+    it = Place()
+    yield it
+    it.remove()
+
+
+@pytest.fixture
+def daemon(place):
+    """A running daemon; that a test left it alive is part of every test."""
+    with Daemon(place) as it:
+        yield it
+        assert it.alive(), it.log()
+
+
+@pytest.fixture
+def rest(daemon):
+    with daemon.rest() as it:
+        yield it

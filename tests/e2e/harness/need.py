@@ -1,0 +1,36 @@
+"""What a test needs of the machine. Missing: skipped with the reason, or failed if nothing may be."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+ALL = os.environ.get("TRUSTD_TEST_ALL") == "1"
+
+
+def skip(reason):
+    if ALL:
+        pytest.fail(f"may not be skipped with TRUSTD_TEST_ALL=1: {reason}", pytrace=False)
+    pytest.skip(reason)
+
+
+def program(name, package=None):
+    path = shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin")
+    if path is None:
+        skip(f"no {name} (apt-get install {package or name})")
+    return path
+
+
+def root():
+    if os.geteuid() != 0:
+        skip("needs root")
+
+
+def namespaces():
+    """The command that puts what follows into a mount namespace of its own."""
+    program("unshare", "util-linux")
+    command = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-Urm"]
+    if subprocess.run([*command, "true"], capture_output=True, check=False).returncode != 0:
+        skip("no mount namespaces here")
+    return command
