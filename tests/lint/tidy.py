@@ -55,7 +55,7 @@ def main(build):
     cache = build / "tidy"
     cache.mkdir(exist_ok=True)
     common = subprocess.run([TIDY, "--version"], check=True, capture_output=True).stdout
-    common += content(ROOT / ".clang-tidy")
+    common += b"".join(content(path) for path in ((ROOT / ".clang-tidy", ROOT / "tests/.clang-tidy")))
     entries = {entry["file"]: entry
                for entry in json.loads((build / "compile_commands.json").read_text())}
     keys = {path: key_of(entry, common) for path, entry in entries.items()}
