@@ -10,7 +10,8 @@ namespace trust {
 
 // Looks at the head alone, so it can refuse before the body is read, and is asked on the socket
 // too: a forwarder from a port to the socket must not open it to browsers.
-//   Host            TCP: 127.0.0.1, [::1] or localhost, with the port it came to. UNIX socket: one of these
+//   Host            TCP: 127.0.0.1, [::1] or localhost, with the port it came to. UNIX socket: one
+//   of these
 //                   or "trustd", with any port or none (clients put there what stood in their
 //                   URL; a page that got here by DNS rebinding sends its own name).
 //   Origin          absent, or http:// and exactly the Host.
