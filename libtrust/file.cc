@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <openssl/evp.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -21,17 +22,44 @@ namespace {
 
 constexpr std::size_t kBufferBytes = 64 * 1024;
 
-// One step of a path that is walked from the root, component by component, so that each is
-// checked as it is used and none can be exchanged between the two.
+constexpr std::string_view kMachineState = "/var/lib/trustd";
+
+bool on_read_only_mount(int fd) {
+  struct statvfs facts;
+  return ::fstatvfs(fd, &facts) == 0 && (facts.f_flag & ST_RDONLY) != 0;
+}
+
+// Why what `facts` tells of cannot be relied on; none if it can.
+std::optional<Error> doubt(const struct stat& facts, const std::string& name,
+                           const std::optional<uid_t>& also) {
+  const uid_t self = ::geteuid();
+  if (facts.st_uid != 0 && facts.st_uid != self && facts.st_uid != also)
+    return Error(Code::store_access, name + " belongs to uid " + std::to_string(facts.st_uid));
+  // A group that only its user is in, as useradd makes it, has the user's own number.
+  const bool own_group = self != 0 && facts.st_uid == self && facts.st_gid == self;
+  const mode_t others = own_group ? S_IWOTH : (S_IWGRP | S_IWOTH);
+  if ((facts.st_mode & others) != 0)
+    return Error(Code::store_access, "others may write to " + name, "chmod go-w '" + name + "'");
+  return std::nullopt;
+}
+
+// A path that is walked from the root, component by component, so that each is checked as it is
+// used and none can be exchanged between the two.
 class Walk {
  public:
-  Walk(const std::string& path, bool make, mode_t mode) : path_(path), make_(make), mode_(mode) {
+  enum class For { making, use, reading };
+
+  Walk(const std::string& path, For purpose, mode_t mode)
+      : path_(path), purpose_(purpose), mode_(mode) {
     if (path.empty() || path.front() != '/')
       throw Error(Code::invalid, "'" + shown(path) + "' is not an absolute path");
     at_ = Fd(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!at_) throw system_error("cannot open /", errno);
     split(path);
   }
+
+  // Set by run(), for reading: who is trusted besides root and the effective user.
+  const std::optional<uid_t>& owner() const { return owner_; }
 
   Fd run() {
     check_directory("/", true);
@@ -64,7 +92,7 @@ class Walk {
     int flags = O_PATH | O_NOFOLLOW | O_CLOEXEC;
     Fd next(::openat(at_.get(), part.c_str(), flags));
     bool made = false;
-    if (!next && errno == ENOENT && make_) {
+    if (!next && errno == ENOENT && purpose_ == For::making) {
       if (::mkdirat(at_.get(), part.c_str(), 0700) != 0 && errno != EEXIST)
         throw system_error("cannot make " + path_, errno);
       made = true;
@@ -88,13 +116,14 @@ class Walk {
       throw Error(Code::invalid, path_ + ": " + part + " is no directory");
     at_ = std::move(next);
     walked_ += "/" + part;
-    if (last && make_) set_mode(facts, made);
+    if (last && purpose_ == For::making) set_mode(facts, made);
+    if (purpose_ == For::reading && walked_ == kMachineState) owner_ = facts.st_uid;
     check_directory(walked_, !last);
   }
 
   // A link belongs to the path only if it was put there by someone whom the path trusts.
   void follow(const std::string& part, const struct stat& facts, bool last) {
-    if (last)
+    if (last && purpose_ != For::reading)
       throw Error(Code::store_access, path_ + " is a symbolic link", "give the directory itself");
     if (facts.st_uid != 0 && facts.st_uid != ::geteuid())
       throw Error(Code::store_access, path_ + ": the link " + walked_ + "/" + part +
@@ -123,25 +152,19 @@ class Walk {
   void check_directory(const std::string& name, bool is_parent) {
     struct stat facts;
     if (::fstat(at_.get(), &facts) != 0) throw system_error("cannot read " + name, errno);
-    const std::string shown_name = name.empty() ? "/" : name;
-    const uid_t self = ::geteuid();
-    if (facts.st_uid != 0 && facts.st_uid != self)
-      throw Error(Code::store_access, path_ + " is not safe to use: " + shown_name +
-                                          " belongs to uid " + std::to_string(facts.st_uid));
-    if (is_parent && (facts.st_mode & S_ISVTX) != 0) return;
-    // A group that only its user is in, as useradd makes it, has the user's own number.
-    const bool own_group = self != 0 && facts.st_uid == self && facts.st_gid == self;
-    const mode_t others = own_group ? S_IWOTH : (S_IWGRP | S_IWOTH);
-    if ((facts.st_mode & others) != 0)
-      throw Error(Code::store_access,
-                  path_ + " is not safe to use: others may write to " + shown_name,
-                  "chmod go-w '" + shown_name + "'");
+    const auto why = doubt(facts, name.empty() ? "/" : name, owner_);
+    if (!why) return;
+    const bool sticky = is_parent && (facts.st_mode & S_ISVTX) != 0;
+    if (sticky && (facts.st_uid == 0 || facts.st_uid == ::geteuid())) return;
+    if (purpose_ == For::reading && on_read_only_mount(at_.get())) return;
+    throw Error(Code::store_access, path_ + " is not safe to use: " + why->message(), why->hint());
   }
 
   const std::string& path_;
-  bool make_;
+  For purpose_;
   mode_t mode_;
   Fd at_;
+  std::optional<uid_t> owner_;
   std::string walked_;
   std::deque<std::string> rest_;
   int links_ = 0;
@@ -176,9 +199,24 @@ std::string read_all(int fd, const std::string& name, std::size_t max_bytes) {
 
 } // namespace
 
-Fd open_own_directory(const std::string& path, mode_t mode) { return Walk(path, true, mode).run(); }
+Fd open_own_directory(const std::string& path, mode_t mode) {
+  return Walk(path, Walk::For::making, mode).run();
+}
 
-Fd open_checked_directory(const std::string& path) { return Walk(path, false, 0).run(); }
+Fd open_checked_directory(const std::string& path) { return Walk(path, Walk::For::use, 0).run(); }
+
+StoreDirectory::StoreDirectory(const std::string& path) {
+  Walk walk(path, Walk::For::reading, 0);
+  fd_ = walk.run();
+  owner_ = walk.owner();
+}
+
+void StoreDirectory::check(int fd, const std::string& name) const {
+  struct stat facts;
+  if (::fstat(fd, &facts) != 0) throw system_error("cannot read " + name, errno);
+  const auto why = doubt(facts, name, owner_);
+  if (why && !on_read_only_mount(fd)) throw *why;
+}
 
 std::string read_file(const std::string& path, std::size_t max_bytes) {
   // O_NONBLOCK: a FIFO must not make us wait for a writer before it is refused.

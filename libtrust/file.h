@@ -28,6 +28,23 @@ Fd open_own_directory(const std::string& path, mode_t mode);
 // Opens an existing directory under the same conditions, without making anything.
 Fd open_checked_directory(const std::string& path);
 
+// A published store's directory, for a reader. As above, but a symlink at the end is followed;
+// below /var/lib/trustd the owner of that directory is trusted too; and on a read-only mount
+// everybody is, for nobody can write there.
+class StoreDirectory {
+ public:
+  explicit StoreDirectory(const std::string& path);
+
+  int fd() const noexcept { return fd_.get(); }
+  // Error{store_access} unless what `fd` is open on belongs to somebody trusted and nobody else may
+  // write to it.
+  void check(int fd, const std::string& name) const;
+
+ private:
+  Fd fd_;
+  std::optional<uid_t> owner_; // besides root and the effective user
+};
+
 // The whole of a regular file, refused (Error{too_large}) over `max_bytes`. Not found is
 // Error{not_found}; a directory, device or FIFO Error{invalid}. Follows symlinks: for paths
 // that a person typed.

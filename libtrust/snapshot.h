@@ -1,47 +1,62 @@
 #pragma once
 // The published trust.db: the snapshot that readers judge by. SQLite, immutable, opened by
 // descriptor below a generation's directory; opening it parses no certificate and costs the
-// same for ten entries as for a million. What writes the format and what reads it share this
-// file. Every row carries a hash over its columns, verified when the row is read.
+// same for ten entries as for a million, and every look-up goes through an index. Every row
+// carries a hash over its columns and every page one over its bytes, verified when it is read:
+// damage is an error and never a row that is not found.
 //
 // Threads: a Snapshot may be used by one thread at a time. Failure: Error{store_missing},
-// Error{store_invalid}, Error{store_access}.
+// Error{store_invalid}, Error{store_access}; what cannot be read is never "not found".
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libtrust/record.h"
+#include "libtrust/snapshot_row.h"
 
 namespace trust {
 
-inline constexpr int kSnapshotFormat = 1;
+class Snapshot;
 
-struct SnapshotHeader {
-  std::string store_id; // 32 hex digits
-  GenerationNumber generation = 0;
-  UnixTime created_at = 0;
-  std::string audit_head;
-};
-
-// Writes a trust.db. Rows in any order, then finish(). Not thread-safe.
+// Writes a trust.db: rows in any order, then index(), then what is derived from the rows, then
+// finish(). Not thread-safe. Failure: Error; the file is then of no use.
 class SnapshotWriter {
  public:
-  // `path` must not exist; the file is for the caller to fsync, chmod and rename.
+  // `path` must not exist.
   SnapshotWriter(const std::string& path, const SnapshotHeader& header);
+  // Goes on from a finished one, which `path` is a copy of.
+  static SnapshotWriter amend(const std::string& path, const SnapshotHeader& header);
+  SnapshotWriter(SnapshotWriter&&) noexcept;
+  SnapshotWriter& operator=(SnapshotWriter&&) noexcept;
   ~SnapshotWriter();
-  SnapshotWriter(const SnapshotWriter&) = delete;
-  SnapshotWriter& operator=(const SnapshotWriter&) = delete;
 
   void entry(const Entry& entry, ByteView der);
+  void remove_entry(std::int64_t id);
   void pin(const PinRow& pin);
-  void finish();
+  void remove_pin(std::int64_t id);
+
+  // Makes the indexes; the rows can be read from now on.
+  void index();
+  // What was written, as its reader sees it. The writer's own, until finish().
+  Snapshot& written();
+
+  // What certs/, by-label/ and hashed/ hold, by name ("certs/….pem").
+  void file(std::string_view name, const Digest& digest);
+  void remove_file(std::string_view name);
+  // What could not be emitted of the certificates with a key; replaces what was said before.
+  void warnings(const Digest& spki_hash, const std::vector<std::string>& texts);
+
+  // Ends writing and syncs nothing: the file is for the caller to sync and chmod. Its SHA-256.
+  Digest finish();
 
  private:
   struct Impl;
+  explicit SnapshotWriter(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
@@ -51,6 +66,8 @@ class Snapshot {
   // belong to root or the effective user (below /var/lib/trustd: or to its owner; on a
   // read-only mount: to anyone) and be writable by nobody else.
   static Snapshot open(const std::string& store_directory);
+  // The one in a generation's directory that is open and was checked.
+  static Snapshot open_at(int generation_directory, const std::string& name);
   Snapshot(Snapshot&&) noexcept;
   Snapshot& operator=(Snapshot&&) noexcept;
   ~Snapshot();
@@ -63,19 +80,34 @@ class Snapshot {
   std::vector<Entry> by_spki(const Digest& spki_hash) const;
   // Interfaces' ID, as Store::find.
   Entry find(std::string_view id, std::size_t least_digits) const;
+  std::optional<StoredEntry> by_id(std::int64_t id) const;
   std::optional<Bytes> der(std::int64_t entry_id) const; // fingerprint verified
+  // Every pin for a host and port (0: any port's), lapsed ones too; most specific first: the
+  // pattern, then one with a port before one without.
   std::vector<PinRow> pins_for(const Host& host, Port port) const;
   std::vector<std::string> labels(std::string_view prefix, std::size_t limit) const;
   std::vector<std::string> hosts(std::string_view prefix, std::size_t limit) const;
+
+  // ---- for publication ----------------------------------------------------
+  std::vector<StoredEntry> with_key(const Digest& spki_hash) const; // by id
+  // Entries key by key, in order of the SPKI hash; of one key by id.
+  void each_key(const std::function<void(const std::vector<StoredEntry>& same_key)>& visit) const;
+  std::vector<Digest> keys_of_subject(std::uint32_t subject_hash) const; // in order, each once
+  std::vector<Digest> keys_of_label(std::string_view label) const;
+  std::vector<Digest> keys_ended(UnixTime after, UnixTime until) const; // after < end <= until
+  bool has_label(std::string_view label, Layer layer) const;
+  std::optional<Digest> file(std::string_view name) const;
+  void each_file(const std::function<void(std::string_view name, const Digest&)>& visit) const;
+  std::vector<std::string> warnings(std::size_t limit) const;
 
   // Everything, streamed: for a store that takes this one as its base.
   void each_entry(const std::function<void(const Entry&, ByteView der)>& visit) const;
   void each_pin(const std::function<void(const PinRow&)>& visit) const;
 
  private:
-  struct Impl;
-  explicit Snapshot(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  friend class SnapshotWriter;
+  explicit Snapshot(std::unique_ptr<SnapshotDatabase> impl);
+  std::unique_ptr<SnapshotDatabase> impl_;
 };
 
 } // namespace trust

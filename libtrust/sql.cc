@@ -29,6 +29,8 @@ void Database::run(const char* sql) {
 void Database::fail(int code) const {
   const int system_errno = sqlite3_system_errno(db_.get());
   const std::string said = sqlite3_errmsg(db_.get());
+  if (code == SQLITE_IOERR_DATA)
+    throw Error(Code::store_invalid, name_ + " is damaged: a page does not match its hash");
   switch (code & 0xff) {
     case SQLITE_NOMEM: throw std::bad_alloc();
     case SQLITE_FULL:

@@ -1,0 +1,327 @@
+// Reading trust.db.
+
+#include "libtrust/snapshot.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include "libtrust/error.h"
+#include "libtrust/file.h"
+
+namespace trust {
+namespace {
+
+constexpr std::size_t kFingerprintDigits = 64;
+constexpr const char* kDaemonHint = "trustctl start";
+
+bool is_hex(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  });
+}
+
+// The least and the greatest digest that begin with these hex digits.
+std::pair<Digest, Digest> range_of(std::string_view prefix) {
+  std::string low(prefix), high(prefix);
+  low.resize(kFingerprintDigits, '0');
+  high.resize(kFingerprintDigits, 'f');
+  return {Fingerprint::parse(low).bytes, Fingerprint::parse(high).bytes};
+}
+
+// What is greater than every text with this prefix that we keep: they are ASCII.
+std::string after(std::string_view prefix) { return std::string(prefix) + '\x7f'; }
+
+std::string described(const Entry& entry) {
+  std::string text = entry.certificate.fingerprint.text();
+  if (!entry.label.empty()) text += " (" + entry.label + ")";
+  return text;
+}
+
+bool is_generation_name(std::string_view name) {
+  constexpr std::string_view kPrefix = "gen-";
+  return name.starts_with(kPrefix) && name.size() > kPrefix.size() &&
+         name.find_first_not_of("0123456789", kPrefix.size()) == std::string_view::npos;
+}
+
+// What `current` says; Error{store_missing} if there is none.
+std::string current_of(int directory, const std::string& path) {
+  char target[64];
+  const ssize_t length = ::readlinkat(directory, "current", target, sizeof target);
+  if (length < 0) {
+    if (errno == ENOENT)
+      throw Error(Code::store_missing, "nothing is published at " + path, kDaemonHint);
+    if (errno == EINVAL) throw Error(Code::store_invalid, path + "/current is not a link");
+    throw system_error("cannot read " + path + "/current", errno);
+  }
+  std::string name(target, static_cast<std::size_t>(length));
+  if (!is_generation_name(name))
+    throw Error(Code::store_invalid,
+                path + "/current points to " + shown(name) + ", which is no generation");
+  return name;
+}
+
+} // namespace
+
+Snapshot::Snapshot(std::unique_ptr<SnapshotDatabase> impl) : impl_(std::move(impl)) {}
+Snapshot::Snapshot(Snapshot&&) noexcept = default;
+Snapshot& Snapshot::operator=(Snapshot&&) noexcept = default;
+Snapshot::~Snapshot() = default;
+
+Snapshot Snapshot::open(const std::string& store_directory) try {
+  const std::string path = std::filesystem::absolute(store_directory).string();
+  const StoreDirectory directory(path);
+  // A generation that we have read the name of may be pruned before we open it, seldom once.
+  constexpr int kTries = 20;
+  for (int left = kTries;; --left) {
+    const std::string current = current_of(directory.fd(), path);
+    const std::string name = path + "/" + current;
+    const Fd generation(
+        ::openat(directory.fd(), current.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!generation) {
+      if (errno == ENOENT && left > 0) continue;
+      if (errno == ENOENT)
+        throw Error(Code::store_invalid, path + "/current points to nothing", kDaemonHint);
+      throw system_error("cannot open " + name, errno);
+    }
+    directory.check(generation.get(), name);
+    const Fd file(::openat(generation.get(), "trust.db",
+                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!file) {
+      if (errno == ENOENT && left > 0) continue; // it is just being removed
+      if (errno == ENOENT) throw Error(Code::store_invalid, name + " has no trust.db");
+      throw system_error("cannot open " + name + "/trust.db", errno);
+    }
+    directory.check(file.get(), name + "/trust.db");
+    return Snapshot(std::make_unique<SnapshotDatabase>(file.get(), name + "/trust.db"));
+  }
+} catch (const Error& error) {
+  if (error.code() == Code::not_found)
+    throw Error(Code::store_missing, "there is no store: " + error.message(), kDaemonHint);
+  if (error.code() == Code::io) throw Error(Code::store_access, error.message(), error.hint());
+  throw;
+}
+
+Snapshot Snapshot::open_at(int generation_directory, const std::string& name) {
+  const Fd file(
+      ::openat(generation_directory, "trust.db", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+  if (!file) {
+    if (errno == ENOENT) throw Error(Code::store_invalid, name + " has no trust.db");
+    throw system_error("cannot open " + name + "/trust.db", errno);
+  }
+  return Snapshot(std::make_unique<SnapshotDatabase>(file.get(), name + "/trust.db"));
+}
+
+const SnapshotHeader& Snapshot::header() const noexcept { return impl_->header; }
+
+std::vector<Entry> Snapshot::by_fingerprint(const Fingerprint& fingerprint) const {
+  Query query(impl_->db,
+              "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE fingerprint = ? ORDER BY layer, id",
+              fingerprint.bytes);
+  return impl_->entries(query);
+}
+
+std::vector<Entry> Snapshot::by_subject(std::uint32_t subject_hash) const {
+  Query query(impl_->db,
+              "SELECT " TRUST_SNAPSHOT_ENTRY
+              " FROM entry WHERE subject_hash = ? ORDER BY layer, id",
+              subject_hash);
+  return impl_->entries(query);
+}
+
+std::vector<Entry> Snapshot::by_spki(const Digest& spki_hash) const {
+  Query query(impl_->db,
+              "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE spki = ? ORDER BY layer, id",
+              spki_hash);
+  return impl_->entries(query);
+}
+
+Entry Snapshot::find(std::string_view id, std::size_t least_digits) const {
+  const Error unknown(Code::not_found, "nothing in the store is called \"" + shown(id) + "\"",
+                      "trustctl list");
+  std::optional<Fingerprint> whole;
+  try {
+    whole = Fingerprint::parse(id);
+  } catch (const Error&) {
+    // Not a fingerprint: a label or a prefix.
+  }
+  if (whole) {
+    auto found = by_fingerprint(*whole);
+    if (found.empty()) throw unknown;
+    return std::move(found.front());
+  }
+  {
+    Query query(impl_->db,
+                "SELECT " TRUST_SNAPSHOT_ENTRY
+                " FROM entry WHERE label = ? AND label <> '' ORDER BY layer, id LIMIT 1",
+                id);
+    auto found = impl_->entries(query);
+    if (!found.empty()) return std::move(found.front());
+  }
+  if (!is_hex(id) || id.size() >= kFingerprintDigits) throw unknown;
+  if (id.size() < least_digits)
+    throw Error(Code::not_found,
+                "\"" + std::string(id) + "\" is no label, and of a fingerprint at least " +
+                    std::to_string(least_digits) + " digits are wanted here",
+                "trustctl list");
+  const auto [low, high] = range_of(id);
+  Query query(impl_->db,
+              "SELECT " TRUST_SNAPSHOT_ENTRY
+              " FROM entry WHERE fingerprint BETWEEN ? AND ? ORDER BY fingerprint, layer LIMIT 6",
+              low, high);
+  auto found = impl_->entries(query);
+  if (found.empty()) throw unknown;
+  // The same certificate may be in every layer.
+  for (const Entry& other : found)
+    if (other.certificate.fingerprint != found.front().certificate.fingerprint)
+      throw Error(Code::conflict, "\"" + std::string(id) + "\" could be " +
+                                      described(found.front()) + " or " + described(other));
+  return std::move(found.front());
+}
+
+std::optional<StoredEntry> Snapshot::by_id(std::int64_t id) const {
+  Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE id = ?", id);
+  if (!query.step()) return std::nullopt;
+  return stored_entry_of(query, impl_->db.name());
+}
+
+std::optional<Bytes> Snapshot::der(std::int64_t entry_id) const {
+  auto stored = by_id(entry_id);
+  if (!stored) return std::nullopt;
+  if (sha256(stored->der) != stored->entry.certificate.fingerprint.bytes)
+    throw Error(Code::store_invalid, impl_->db.name() + " is damaged: the certificate of entry " +
+                                         std::to_string(entry_id) + " has another fingerprint");
+  return std::move(stored->der);
+}
+
+std::vector<PinRow> Snapshot::pins_for(const Host& host, Port port) const {
+  std::vector<PinRow> found;
+  const auto take = [&](const PinRow& pin) {
+    const bool port_fits = port == 0 || pin.pattern.port == 0 || pin.pattern.port == port;
+    if (port_fits && pin.pattern.pattern.matches(host)) found.push_back(pin);
+  };
+  for (const std::string& pattern : candidate_patterns(host)) {
+    Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_PIN " FROM pin WHERE pattern = ? ORDER BY id",
+                pattern);
+    while (query.step()) take(snapshot_pin_of(query, impl_->db.name()));
+  }
+  if (host.is_address()) {
+    Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_PIN
+                           " FROM pin WHERE id IN (SELECT pin FROM network) ORDER BY id");
+    while (query.step()) take(snapshot_pin_of(query, impl_->db.name()));
+  }
+  const auto rank = [](const PinRow& pin) {
+    return std::pair(pin.pattern.pattern.specificity(), pin.pattern.port != 0);
+  };
+  std::stable_sort(found.begin(), found.end(),
+                   [&](const PinRow& a, const PinRow& b) { return rank(a) > rank(b); });
+  return found;
+}
+
+std::vector<std::string> Snapshot::labels(std::string_view prefix, std::size_t limit) const {
+  std::vector<std::string> found;
+  Query query(impl_->db,
+              "SELECT DISTINCT label FROM entry WHERE label >= ? AND label < ? AND label <> '' "
+              "ORDER BY label LIMIT ?",
+              prefix, after(prefix), static_cast<std::uint64_t>(limit));
+  while (query.step()) found.push_back(query.text(0));
+  return found;
+}
+
+std::vector<std::string> Snapshot::hosts(std::string_view prefix, std::size_t limit) const {
+  std::vector<std::string> found;
+  Query query(impl_->db,
+              "SELECT DISTINCT name FROM host WHERE name >= ? AND name < ? ORDER BY name LIMIT ?",
+              prefix, after(prefix), static_cast<std::uint64_t>(limit));
+  while (query.step()) found.push_back(query.text(0));
+  return found;
+}
+
+// ---- for publication ---------------------------------------------------------
+
+std::vector<StoredEntry> Snapshot::with_key(const Digest& spki_hash) const {
+  Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE spki = ? ORDER BY id",
+              spki_hash);
+  return impl_->all(query);
+}
+
+void Snapshot::each_key(
+    const std::function<void(const std::vector<StoredEntry>& same_key)>& visit) const {
+  std::vector<StoredEntry> same_key;
+  Query query(impl_->db,
+              "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry INDEXED BY entry_spki ORDER BY spki, id");
+  while (query.step()) {
+    StoredEntry next = stored_entry_of(query, impl_->db.name());
+    if (!same_key.empty() &&
+        same_key.front().entry.certificate.spki_hash != next.entry.certificate.spki_hash) {
+      visit(same_key);
+      same_key.clear();
+    }
+    same_key.push_back(std::move(next));
+  }
+  if (!same_key.empty()) visit(same_key);
+}
+
+std::vector<Digest> Snapshot::keys_of_subject(std::uint32_t subject_hash) const {
+  Query query(impl_->db, "SELECT DISTINCT spki FROM entry WHERE subject_hash = ? ORDER BY spki",
+              subject_hash);
+  return SnapshotDatabase::keys(query);
+}
+
+std::vector<Digest> Snapshot::keys_of_label(std::string_view label) const {
+  Query query(impl_->db, "SELECT DISTINCT spki FROM entry WHERE label = ? AND label <> ''", label);
+  return SnapshotDatabase::keys(query);
+}
+
+std::vector<Digest> Snapshot::keys_ended(UnixTime after_time, UnixTime until) const {
+  Query query(impl_->db,
+              "SELECT DISTINCT spki FROM entry WHERE expires_at IS NOT NULL AND expires_at > ? "
+              "AND expires_at <= ?",
+              after_time, until);
+  return SnapshotDatabase::keys(query);
+}
+
+bool Snapshot::has_label(std::string_view label, Layer layer) const {
+  Query query(impl_->db, "SELECT 1 FROM entry WHERE label = ? AND label <> '' AND layer = ?", label,
+              static_cast<int>(layer));
+  return query.step();
+}
+
+std::optional<Digest> Snapshot::file(std::string_view name) const {
+  Query query(impl_->db, "SELECT digest FROM file WHERE name = ?", name);
+  if (!query.step()) return std::nullopt;
+  return query.digest(0);
+}
+
+void Snapshot::each_file(
+    const std::function<void(std::string_view name, const Digest&)>& visit) const {
+  Query query(impl_->db, "SELECT name, digest FROM file ORDER BY name");
+  while (query.step()) visit(query.view(0), query.digest(1));
+}
+
+std::vector<std::string> Snapshot::warnings(std::size_t limit) const {
+  std::vector<std::string> found;
+  Query query(impl_->db, "SELECT text FROM warning ORDER BY text LIMIT ?",
+              static_cast<std::uint64_t>(limit));
+  while (query.step()) found.push_back(query.text(0));
+  return found;
+}
+
+void Snapshot::each_entry(const std::function<void(const Entry&, ByteView der)>& visit) const {
+  Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry ORDER BY id");
+  while (query.step()) {
+    const StoredEntry stored = stored_entry_of(query, impl_->db.name());
+    visit(stored.entry, stored.der);
+  }
+}
+
+void Snapshot::each_pin(const std::function<void(const PinRow&)>& visit) const {
+  Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_PIN " FROM pin ORDER BY id");
+  while (query.step()) visit(snapshot_pin_of(query, impl_->db.name()));
+}
+
+} // namespace trust

@@ -1,0 +1,71 @@
+#pragma once
+// The form of trust.db: its tables, and how its rows are written, read and hashed. What
+// writes the form and what reads it share this file. Every function that reads throws
+// Error{store_invalid} for a row that does not match its hash.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "libtrust/record.h"
+#include "libtrust/sql.h"
+
+namespace trust {
+
+inline constexpr int kSnapshotFormat = 1;
+
+struct SnapshotHeader {
+  std::string store_id; // 32 hex digits
+  GenerationNumber generation = 0;
+  UnixTime created_at = 0;
+  std::string audit_head;
+};
+
+struct StoredEntry {
+  Entry entry;
+  Bytes der;
+};
+
+inline constexpr int kSnapshotApplicationId = 0x54525354; // "TRST"
+
+// Tables; indexes are apart, for making them after the rows is quicker.
+extern const char* const kSnapshotTables;
+extern const char* const kSnapshotIndexes;
+
+#define TRUST_SNAPSHOT_ENTRY                                                                   \
+  "id, layer, trust, fingerprint, spki, subject_hash, subject, issuer, serial, not_before, "   \
+  "not_after, names, key_kind, signature_kind, flags, label, hosts, reason, owner, added_at, " \
+  "expires_at, since, der, hash"
+#define TRUST_SNAPSHOT_PIN                                                          \
+  "id, layer, spki, pattern, port, mode, role, position, expires_at, note, owner, " \
+  "added_at, since, hash"
+
+// A connection to a trust.db, and what its header says.
+struct SnapshotDatabase {
+  SnapshotDatabase() = default;
+  SnapshotDatabase(int file, const std::string& name); // for reading
+
+  // All rows of a query of TRUST_SNAPSHOT_ENTRY.
+  std::vector<StoredEntry> all(Query& query) const;
+  std::vector<Entry> entries(Query& query) const;
+  // The first column of each row.
+  static std::vector<Digest> keys(Query& query);
+
+  mutable Database db;
+  SnapshotHeader header;
+};
+
+void write_header(Database& db, const SnapshotHeader& header);
+SnapshotHeader read_header(Database& db); // also what kind of file it is, and of which form
+
+void insert_entry(Database& db, const Entry& entry, ByteView der);
+void remove_entry(Database& db, std::int64_t id);
+// Of a row of TRUST_SNAPSHOT_ENTRY.
+StoredEntry stored_entry_of(const Query& row, const std::string& name);
+
+void insert_pin(Database& db, const PinRow& pin);
+void remove_pin(Database& db, std::int64_t id);
+PinRow snapshot_pin_of(const Query& row, const std::string& name);
+
+} // namespace trust
