@@ -17,11 +17,12 @@ class Readers {
   Readers(std::string database, Clock clock)
       : database_(std::move(database)), clock_(std::move(clock)) {}
 
-  // Calls `read(store)`; the store is valid for the call alone. What it throws passes through.
+  // Calls `read(Store&)`; the store only reads, and is valid for the call alone. What it throws
+  // passes through.
   template <typename Read>
   decltype(auto) with(Read&& read) {
     Loan loan(*this);
-    return std::forward<Read>(read)(std::as_const(loan.store));
+    return std::forward<Read>(read)(loan.store);
   }
 
  private:

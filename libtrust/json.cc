@@ -133,6 +133,13 @@ Json json_of(const GenerationRow& row) {
   };
 }
 
+Json json_of(const Event& event) {
+  Json json = {{"number", event.number}, {"at", rfc3339(event.at)}, {"kind", event.kind}};
+  const Json data = Json::parse(event.data, nullptr, false);
+  if (data.is_object()) json.update(data);
+  return json;
+}
+
 Json json_of(const Change& change) {
   return {{"generation", change.generation}, {"audit_head", change.audit_head}};
 }

@@ -21,6 +21,8 @@ Json json_of(const Entry& entry);
 Json json_of(const PinRow& pin);
 Json json_of(const AuditRecord& record);
 Json json_of(const GenerationRow& row);
+// {"number","at","kind"} and the members of its data.
+Json json_of(const Event& event);
 // {"generation", "audit_head"}, which every answer to a change carries.
 Json json_of(const Change& change);
 // With "from" and "to" before it where they are generations.

@@ -1,0 +1,15 @@
+#pragma once
+// /v1/certificates: what is stored, one or many; changing and ending entries.
+
+#include <vector>
+
+#include "daemon/routes/table.h"
+
+namespace trust {
+
+std::vector<Route> certificates_routes();
+
+// An entry as every answer shows it.
+Json entry_json(const Entry& entry);
+
+} // namespace trust

@@ -1,0 +1,20 @@
+#include "daemon/routes/openapi.h"
+
+#include "daemon/openapi_text.h"
+#include "daemon/routes/query.h"
+
+namespace trust {
+namespace {
+
+Answer openapi(const Call& call) {
+  Query(call.request).finish();
+  return json_response(200, std::string(openapi_text()));
+}
+
+} // namespace
+
+std::vector<Route> openapi_routes() {
+  return {{"GET", "/openapi.json", Access::read, Route::Body::none, never, openapi}};
+}
+
+} // namespace trust

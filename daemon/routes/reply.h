@@ -1,0 +1,93 @@
+#pragma once
+// What every route answers in the same way: JSON, generations as ETags, conditions, and changes
+// that wait for their publication.
+
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/message.h"
+#include "daemon/service.h"
+#include "libtrust/json.h"
+#include "libtrust/store.h"
+
+namespace trust {
+
+// One request on its way through a route. `parameters` are what stood for the {…} of its path.
+struct Call {
+  Service& service;
+  const Request& request;
+  std::vector<std::string> parameters;
+};
+
+Response json_response(int status, const Json& json);
+Response json_response(int status, std::string text);
+// application/problem+json of a JSON that already has all members.
+Response problem_response(const Json& problem);
+// Of whatever was thrown. What is no Error is logged, and answered without its text.
+Response response_to(const std::exception_ptr& thrown);
+
+// "g42", with its quotes.
+std::string etag_of(GenerationNumber generation);
+// Whether If-None-Match names that generation: then 304 is the answer.
+bool is_known(const Request& request, GenerationNumber generation);
+Response not_modified(GenerationNumber generation);
+// The generation that If-Match names; none if it is absent or "*". Error{precondition} if it
+// names something that no generation is called.
+std::optional<GenerationNumber> expected_generation(const Request& request);
+
+// Reads in one snapshot, with the generation as ETag, or answers 304 without reading.
+Response answer_read(const Call& call,
+                     const std::function<Json(Store& store, GenerationNumber generation)>& read);
+
+// Who asks, and why, for the store. On TCP it is the daemon's own user who holds the token.
+Store::Asked asked_by(const Call& call, std::string reason);
+
+inline const Change& change_of(const Change& change) { return change; }
+inline const Change& change_of(const Added& added) { return added.change; }
+inline const Change& change_of(const Store::PinsAdded& added) { return added.change; }
+
+// 503 not_published, with the generation that is stored.
+Response not_published_response(const Change& change, const std::string& why);
+
+// Makes a change, waits until it is published, and answers with `respond(result)`. `refuse`, if
+// given, may answer an Error in a way of its own.
+template <typename Result>
+Later answer_change(const Call& call, std::function<Result(Store&)> make,
+                    std::function<Response(const Result&)> respond,
+                    std::function<std::optional<Response>(const Error&)> refuse = nullptr) {
+  return Later{[&changes = call.service.changes, make = std::move(make),
+                respond = std::move(respond),
+                refuse = std::move(refuse)](std::function<void(Response)> complete) {
+    const auto result = std::make_shared<std::optional<Result>>();
+    const auto finish = [result, respond, refuse](const Changes::Outcome& outcome) -> Response {
+      try {
+        if (outcome.failure) std::rethrow_exception(outcome.failure);
+        if (outcome.unpublished) {
+          return not_published_response(change_of(result->value()), *outcome.unpublished);
+        }
+        return respond(result->value());
+      } catch (const Error& error) {
+        if (refuse) {
+          if (auto response = refuse(error)) return std::move(*response);
+        }
+        return response_to(std::current_exception());
+      } catch (...) {
+        return response_to(std::current_exception());
+      }
+    };
+    try {
+      changes.submit(
+          [result, make](Store& store) { *result = make(store); },
+          [complete, finish](const Changes::Outcome& outcome) { complete(finish(outcome)); });
+    } catch (...) {
+      complete(response_to(std::current_exception()));
+    }
+  }};
+}
+
+} // namespace trust

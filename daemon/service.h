@@ -1,0 +1,46 @@
+#pragma once
+// What the routes share: one for the life of the daemon, used from any thread. It owns nothing
+// but what it keeps between requests.
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "daemon/auth.h"
+#include "daemon/changes.h"
+#include "daemon/config.h"
+#include "daemon/front.h"
+#include "daemon/pin_answers.h"
+#include "daemon/readers.h"
+#include "libtrust/guarded.h"
+#include "libtrust/layout.h"
+
+namespace trust {
+
+struct Service {
+  Service(Config config_read, Layout places, Rights who_may, Clock time, Changes& changing,
+          Readers& reading)
+      : config(std::move(config_read)),
+        layout(std::move(places)),
+        rights(std::move(who_may)),
+        clock(std::move(time)),
+        changes(changing),
+        readers(reading) {}
+
+  const Config config;
+  const Layout layout;
+  const Rights rights;
+  const Clock clock;
+  Changes& changes;
+  Readers& readers;
+  std::function<FrontCounts()> front_counts; // none: not served by a front
+  const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
+
+  PinAnswers pin_answers{std::size_t{4} << 20};
+  // Counting reads the whole table, so it is done once a generation.
+  Guarded<std::pair<std::optional<GenerationNumber>, Counts>> counted;
+};
+
+} // namespace trust
