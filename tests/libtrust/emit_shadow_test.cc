@@ -51,14 +51,14 @@ Certificate shadow(const Minted& ca, const std::vector<std::string>& scope,
 // reason.
 std::string verdict(const Certificate& anchor, const Certificate& leaf,
                     const std::vector<Certificate>& between = {}) {
-  const std::unique_ptr<X509_STORE, Deleter<X509_STORE_free>> store(X509_STORE_new());
+  const X509StorePtr store(X509_STORE_new());
   X509_STORE_add_cert(store.get(), anchor.x509());
   const X509StackPtr chain(sk_X509_new_null());
   for (const Certificate& certificate : between) {
     X509_up_ref(certificate.x509());
     sk_X509_push(chain.get(), certificate.x509());
   }
-  const std::unique_ptr<X509_STORE_CTX, Deleter<X509_STORE_CTX_free>> context(X509_STORE_CTX_new());
+  const X509StoreCtxPtr context(X509_STORE_CTX_new());
   X509_STORE_CTX_init(context.get(), store.get(), leaf.x509(), chain.get());
   if (X509_verify_cert(context.get()) == 1) return "ok";
   return X509_verify_cert_error_string(X509_STORE_CTX_get_error(context.get()));

@@ -1,5 +1,6 @@
 """A place of a test's own: home, directories and environment, as a login with nothing set has."""
 
+import atexit
 import os
 import shutil
 import subprocess
@@ -8,8 +9,23 @@ import tempfile
 from harness import mint, need
 
 PATH = "/usr/bin:/bin"
-TRUSTD = os.environ.get("TRUSTD", "")
-TRUSTCTL = os.environ.get("TRUSTCTL", "")
+
+
+def _copied():
+    """The two programs where every user may run them, which a tree in somebody's home is not; and
+    a build meanwhile does not change what is tested."""
+    directory = tempfile.mkdtemp(prefix="trust.", dir="/tmp")
+    atexit.register(shutil.rmtree, directory, ignore_errors=True)
+    os.chmod(directory, 0o755)
+    for name in ("trustd", "trustctl"):
+        shutil.copy(os.environ[name.upper()], os.path.join(directory, name))
+        os.chmod(os.path.join(directory, name), 0o755)
+    return directory
+
+
+BIN = _copied()
+TRUSTD = os.path.join(BIN, "trustd")
+TRUSTCTL = os.path.join(BIN, "trustctl")
 
 
 class Result:
@@ -41,9 +57,6 @@ class Place:
         self.current = os.path.join(self.public, "current")
         self.bundle = os.path.join(self.current, "bundle.pem")
         self.socket = os.path.join(self.runtime, "trustd/trustd.sock")
-        self.bin = self.make("bin")
-        for program in (TRUSTD, TRUSTCTL):
-            os.symlink(program, os.path.join(self.bin, os.path.basename(program)))
         self.base_root = None
         self.sections = {}
         if base:
@@ -86,7 +99,7 @@ class Place:
 
     @property
     def environment(self):
-        return {"HOME": self.home, "PATH": f"{self.bin}:{PATH}", "LANG": "C.UTF-8",
+        return {"HOME": self.home, "PATH": f"{BIN}:{PATH}", "LANG": "C.UTF-8",
                 "XDG_RUNTIME_DIR": self.runtime, "XDG_STATE_HOME": self.home + "/.local/state",
                 "XDG_CONFIG_HOME": self.home + "/.config", "USER": "test", "LOGNAME": "test",
                 "PYTHONDONTWRITEBYTECODE": "1"}

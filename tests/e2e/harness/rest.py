@@ -68,7 +68,10 @@ class Rest:
         if fresh:
             self.connection = self._connect()
         try:
-            self.connection.request(method, target, body, headers)
+            try:
+                self.connection.request(method, target, body, headers)
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # refused before all of it was sent; the answer is there
             response = self.connection.getresponse()
             answer = Answer(response.status, {k.lower(): v for k, v in response.getheaders()},
                             response.read())
