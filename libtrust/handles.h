@@ -3,6 +3,7 @@
 // holds and is movable only; `get()` borrows.
 
 #include <dirent.h>
+#include <netdb.h>
 #include <openssl/bio.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
@@ -16,7 +17,9 @@
 #include <unistd.h>
 
 #include <memory>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace trust {
 
@@ -58,15 +61,37 @@ using OpensslBytes = std::unique_ptr<unsigned char, Deleter<free_openssl>>;
 using SqlitePtr = std::unique_ptr<sqlite3, Deleter<sqlite3_close_v2>>;
 using StatementPtr = std::unique_ptr<sqlite3_stmt, Deleter<sqlite3_finalize>>;
 
+using AddressInfoPtr = std::unique_ptr<addrinfo, Deleter<freeaddrinfo>>;
 using DirectoryPtr = std::unique_ptr<DIR, Deleter<closedir>>;
 
-// Leaves the calling thread's OpenSSL error queue as it was found. Nests.
+// Leaves the calling thread's OpenSSL error queue as it was found. Nests, also inside OpenSSL's
+// callbacks.
 class ErrorQueueGuard {
  public:
   ErrorQueueGuard() noexcept { ERR_set_mark(); }
   ErrorQueueGuard(const ErrorQueueGuard&) = delete;
   ErrorQueueGuard& operator=(const ErrorQueueGuard&) = delete;
   ~ErrorQueueGuard() { ERR_pop_to_mark(); }
+};
+
+// The same, and the queue is empty meanwhile: SSL_get_error takes any error that was there before
+// for its own. Not inside OpenSSL's callbacks.
+class ErrorQueueAside {
+ public:
+  ErrorQueueAside();
+  ErrorQueueAside(const ErrorQueueAside&) = delete;
+  ErrorQueueAside& operator=(const ErrorQueueAside&) = delete;
+  ~ErrorQueueAside();
+
+ private:
+  struct Item {
+    unsigned long code;
+    std::string file;
+    int line;
+    std::string function;
+    std::string text;
+  };
+  std::vector<Item> items_;
 };
 
 // A file descriptor; -1 is none.

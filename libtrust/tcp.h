@@ -1,0 +1,44 @@
+#pragma once
+// A TCP connection under a deadline: names are resolved without blocking past it, every address
+// is tried, and one that is slow does not hold up the next. Threads: any. Failure: Error{resolve,
+// connect, timeout}, naming the endpoint.
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "libtrust/error.h"
+#include "libtrust/handles.h"
+#include "libtrust/host.h"
+
+namespace trust {
+
+// The moment by which a whole operation has to be done, and how long it was given.
+class Deadline {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  explicit Deadline(std::chrono::milliseconds given) : given_(given), at_(Clock::now() + given) {}
+
+  // Never negative.
+  std::chrono::milliseconds remaining() const noexcept;
+  bool passed() const noexcept { return remaining().count() == 0; }
+  // "ENDPOINT did not answer within 10 s (WHILE)"
+  Error error(const Endpoint& endpoint, std::string_view while_doing, std::string hint) const;
+
+ private:
+  std::chrono::milliseconds given_;
+  Clock::time_point at_;
+};
+
+// Waits until poll(2) reports one of `events` or a fault on `fd`; false if the deadline passed.
+bool wait_for(int fd, short events, const Deadline& deadline);
+
+struct TcpConnection {
+  Fd fd;        // non-blocking, close-on-exec, without Nagle's delay
+  Host address; // that answered
+};
+
+TcpConnection connect_tcp(const Endpoint& endpoint, const Deadline& deadline);
+
+} // namespace trust
