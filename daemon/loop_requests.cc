@@ -70,15 +70,24 @@ void Loop::advance(Connection& connection) {
     bool more = false;
     if (!connection.finished) {
       switch (connection.state) {
-        case State::reading: more = read_more(connection); break;
-        case State::waiting: break;
-        case State::writing: more = write_more(connection); break;
-        case State::streaming: more = stream_more(connection); break;
-        case State::lingering: more = throw_away(connection); break;
+        case State::reading:
+          more = read_more(connection);
+          break;
+        case State::waiting:
+          break;
+        case State::writing:
+          more = write_more(connection);
+          break;
+        case State::streaming:
+          more = stream_more(connection);
+          break;
+        case State::lingering:
+          more = throw_away(connection);
+          break;
       }
     }
     if (connection.finished) {
-      drop(connection);
+      close(connection);
       return;
     }
     if (!more) {
@@ -290,9 +299,14 @@ void Loop::begin_writing(Connection& connection, std::string bytes) {
 
 bool Loop::write_more(Connection& connection) {
   switch (connection.send()) {
-    case Connection::Moved::failed: connection.finished = true; return false;
-    case Connection::Moved::some: wait_for_room(connection, true); return false;
-    case Connection::Moved::all: break;
+    case Connection::Moved::failed:
+      connection.finished = true;
+      return false;
+    case Connection::Moved::some:
+      wait_for_room(connection, true);
+      return false;
+    case Connection::Moved::all:
+      break;
   }
   wait_for_room(connection, false);
   ++requests_;
@@ -382,14 +396,17 @@ bool Loop::stream_more(Connection& connection) {
   if (connection.unsent() == 0) return false;
   const std::size_t before = connection.unsent();
   switch (connection.send()) {
-    case Connection::Moved::failed: connection.finished = true; return false;
+    case Connection::Moved::failed:
+      connection.finished = true;
+      return false;
     case Connection::Moved::some: {
       const bool was_blocked = connection.blocked;
       wait_for_room(connection, true);
       if (!was_blocked || connection.unsent() < before) set_deadline(connection, stall_deadlines_);
       return false;
     }
-    case Connection::Moved::all: break;
+    case Connection::Moved::all:
+      break;
   }
   wait_for_room(connection, false);
   set_deadline(connection, comment_deadlines_);

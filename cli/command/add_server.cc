@@ -1,0 +1,168 @@
+// `trustctl add HOST:PORT`.
+
+#include <nlohmann/json.hpp>
+
+#include "cli/command/add.h"
+#include "cli/command/end.h"
+#include "cli/command/entry.h"
+#include "libtrust/dial.h"
+#include "libtrust/error.h"
+#include "libtrust/label.h"
+#include "libtrust/propose.h"
+
+namespace trust {
+namespace {
+
+constexpr int kMostLabelTries = 100;
+
+std::string scope_of(const Proposal& proposal) {
+  if (proposal.hosts.empty()) {
+    return proposal.trust == Trust::leaf ? "the names it was issued for" : "every name";
+  }
+  std::string text;
+  for (const Pattern& pattern : proposal.hosts) {
+    text += (text.empty() ? "" : ", ") + pattern.text();
+  }
+  return text;
+}
+
+std::string_view meaning_of(Trust trust) {
+  switch (trust) {
+    case Trust::root: return "root: a CA, trusted for what it signed";
+    case Trust::leaf: return "leaf: this very certificate, nothing it signs";
+    case Trust::distrusted: return "distrusted";
+  }
+  return "";
+}
+
+std::string proposal_text(const Presented& presented, const Proposal& proposal,
+                          const std::optional<UnixTime>& end, UnixTime now,
+                          const Terminal& terminal) {
+  std::string text = presented.endpoint.text() + " presents, over " + presented.tls_version + ":\n";
+  int number = 0;
+  for (const Certificate& certificate : presented.chain) {
+    text += "  " + std::to_string(++number) + ". " + shown(certificate.subject());
+    text += certificate.fingerprint() == proposal.certificate.fingerprint() ? "   <- to be stored\n"
+                                                                            : "\n";
+  }
+  const Certificate& stored = proposal.certificate;
+  std::string names;
+  for (const std::string& name : stored.dns_names()) {
+    names += (names.empty() ? "" : ", ") + shown(name);
+  }
+  for (const Host& address : stored.addresses()) {
+    names += (names.empty() ? "" : ", ") + address.text();
+  }
+  text += fields_text({{"subject", shown(stored.subject())},
+                       {"issuer", shown(stored.issuer())},
+                       {"names", names.size() > 400 ? names.substr(0, 400) + "…" : names},
+                       {"valid from", when(rfc3339(stored.not_before()), now)},
+                       {"valid to", when(rfc3339(stored.not_after()), now)},
+                       {"key", shown(stored.key_kind())},
+                       {"as", std::string(meaning_of(proposal.trust))},
+                       {"for", scope_of(proposal)},
+                       {"ends", end ? when(rfc3339(*end), now) : ""},
+                       {"label", proposal.label},
+                       {"fingerprint", stored.fingerprint().text()}},
+                      terminal);
+  for (const std::string& warning : proposal.warnings) text += "warning: " + warning + "\n";
+  return text;
+}
+
+// The label that a person would get had they not said one: free, or this certificate's already.
+std::string free_label(Context& context, const std::string& wanted,
+                       const Fingerprint& fingerprint) {
+  for (int i = 1; i <= kMostLabelTries; ++i) {
+    std::string label = wanted;
+    if (i > 1) {
+      const std::string suffix = "-" + std::to_string(i);
+      label = label.substr(0, kMaxLabelBytes - suffix.size()) + suffix;
+    }
+    const Json answer = context.client().get("/v1/certificates", {{"label", label}});
+    const Json& entries = array_at(answer, "certificates");
+    if (entries.empty() || text_at(entries.front(), "fingerprint") == fingerprint.text()) {
+      return label;
+    }
+  }
+  throw Error(Code::conflict, "the label " + wanted + " is taken, and so are those like it",
+              "trustctl list");
+}
+
+Error wrong_fingerprint(const Presented& presented, const Proposal& proposal,
+                        const Fingerprint& expected) {
+  const std::string where = presented.endpoint.text();
+  for (const Certificate& certificate : presented.chain) {
+    if (certificate.fingerprint() != expected) continue;
+    const bool is_own = certificate.fingerprint() == presented.chain.front().fingerprint();
+    return {Code::fingerprint,
+            where + " presents a certificate with the fingerprint " + expected.text() +
+                ", but what would be stored is another of its chain, with the fingerprint " +
+                proposal.certificate.fingerprint().text(),
+            is_own && proposal.trust == Trust::root ? "trustctl add " + where + " --as leaf" : ""};
+  }
+  return {Code::fingerprint, "the certificate of " + where + " has the fingerprint " +
+                                 proposal.certificate.fingerprint().text() + ", not the expected " +
+                                 expected.text()};
+}
+
+// Somebody vouches for the certificate, or it is not stored.
+void confirm(const Context& context, const AddArguments& arguments, const Presented& presented,
+             const Proposal& proposal, const std::string& text) {
+  if (!arguments.fingerprint.empty()) {
+    const Fingerprint expected = Fingerprint::parse(arguments.fingerprint);
+    if (expected != proposal.certificate.fingerprint()) {
+      throw wrong_fingerprint(presented, proposal, expected);
+    }
+    for (const std::string& warning : proposal.warnings) context.terminal().warn(warning);
+    return;
+  }
+  if (!context.terminal().can_ask()) {
+    // Not the fingerprint that was presented: pasting it back would compare it with itself.
+    context.terminal().note(text);
+    throw Error(Code::not_confirmed,
+                "nobody is here to compare the fingerprint of " + presented.endpoint.text() +
+                    "; nothing was changed",
+                "trustctl add " + presented.endpoint.text() +
+                    " --fingerprint HEX, as `openssl x509 -noout -fingerprint -sha256 -in FILE` "
+                    "prints it where the certificate comes from");
+  }
+  if (!context.terminal().ask(text, "compare the fingerprint with the server's; trust it?")) {
+    throw Error(Code::not_confirmed, "not confirmed; nothing was changed");
+  }
+}
+
+}  // namespace
+
+void add_server(Context& context, const AddArguments& arguments, const Endpoint& endpoint) {
+  if (!arguments.fingerprint.empty()) Fingerprint::parse(arguments.fingerprint);
+  const UnixTime now = system_clock_now();
+  Wish wish;
+  if (!arguments.as.empty()) wish.trust = parse_trust(arguments.as);
+  for (const std::string& host : arguments.hosts) wish.hosts.push_back(Pattern::parse(host));
+  if (!arguments.label.empty()) wish.label = parse_label(arguments.label);
+  wish.expires_at = end_from(arguments.duration, arguments.until, now);
+  wish.emit_signing = arguments.emit_signing;
+  wish.system_wide = context.globals().system;
+
+  // Nobody is asked about what could not be stored for want of a daemon.
+  const Client& client = context.client();
+  const Presented presented = dial(endpoint);
+  const Proposal proposal = propose(endpoint, presented.chain, wish, now);
+  confirm(context, arguments, presented, proposal,
+          proposal_text(presented, proposal, wish.expires_at, now, context.terminal()));
+
+  Json body = add_request(context, arguments, now);
+  body["pem"] = proposal.certificate.pem();
+  body["trust"] = name_of(proposal.trust);
+  body["source"] = endpoint.text();
+  body["hosts"] = Json::array();
+  for (const Pattern& pattern : proposal.hosts) body["hosts"].push_back(pattern.text());
+  if (arguments.label.empty()) {
+    body["label"] = arguments.replace
+                        ? proposal.label
+                        : free_label(context, proposal.label, proposal.certificate.fingerprint());
+  }
+  print_addition(context, client.post("/v1/certificates", body), proposal.warnings);
+}
+
+}  // namespace trust

@@ -1,0 +1,110 @@
+#include "cli/command/manual.h"
+
+namespace trust {
+namespace {
+
+constexpr const char* kAbout =
+    "decides what this machine's programs trust: certificates that are added once, with their\n"
+    "fingerprint seen and confirmed, are verified by requests, curl, git, Node, Java and others "
+    "from\n"
+    "then on.\n";
+
+constexpr const char* kAfterCommands = R"(.SH EXIT STATUS
+.TS
+l lx.
+0	done
+1	failed
+2	wrong usage
+3	not trusted, or a pin or fingerprint did not match
+4	no daemon answers (trustctl start)
+5	not found
+6	refused: not permitted, or not confirmed
+7	conflict
+.TE
+.PP
+.B trustctl run
+ends as its command does; with 127 if there is no such command, 126 if it cannot be executed and
+125 if something of trustd's failed, in which case the command was not started.
+.SH ENVIRONMENT
+.TP
+.B TRUSTD_STORE
+the published store, the directory that holds
+.IR current ,
+in place of this user's or the machine's
+.TP
+.B TRUSTD_SOCKET
+the daemon's socket, or http://127.0.0.1:PORT
+.TP
+.B NO_COLOR
+if set, no colour
+.SH FILES
+.TP
+.I ~/.local/state/trustd/public/current/
+what this user's daemon publishes
+.TP
+.I /var/lib/trustd/public/current/
+what the machine's daemon publishes
+.SH SEE ALSO
+.BR trustd (8)
+)";
+
+// A line of text in roff: nothing in it is a request or an escape.
+std::string roff(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    if (c == '\\') {
+      result += "\\e";
+    } else if (c == '-') {
+      result += "\\-";
+    } else if ((c == '.' || c == '\'') && (result.empty() || result.back() == '\n')) {
+      result += "\\&";
+      result += c;
+    } else {
+      result += c;
+    }
+  }
+  return result;
+}
+
+std::string options_text(const Command& command) {
+  std::string text;
+  for (const CommandOption& option : command.options) {
+    std::string names;
+    for (const std::string& name : option.names) {
+      names += (names.empty() ? "" : ", ") + ("\\fB" + roff(name) + "\\fR");
+    }
+    if (!option.value.empty()) names += " \\fI" + roff(option.value) + "\\fR";
+    text += ".TP\n" + names + "\n" + roff(option.help) + "\n";
+  }
+  return text;
+}
+
+void add_command(const Command& command, const std::string& before, std::string& text) {
+  const std::string name = before.empty() ? command.name : before + " " + command.name;
+  if (!command.commands.empty()) {
+    for (const Command& child : command.commands) add_command(child, name, text);
+    return;
+  }
+  const std::string synopsis = synopsis_of(command);
+  text += ".SS trustctl " + roff(name) + (synopsis.empty() ? "" : " " + roff(synopsis)) + "\n";
+  text += roff(command.help) + "\n";
+  for (const CommandArgument& argument : command.arguments) {
+    text += ".TP\n\\fI" + roff(argument.name) + "\\fR\n" + roff(argument.help) + "\n";
+  }
+  text += options_text(command);
+}
+
+}  // namespace
+
+std::string manual_text(const Command& root, const std::string& version) {
+  std::string text = "'\\\" t\n.TH TRUSTCTL 1 \"\" \"trustd " + version + "\" \"User Commands\"\n";
+  text += ".SH NAME\ntrustctl \\- " + roff(root.help) + "\n";
+  text += ".SH SYNOPSIS\n.B trustctl\n[\\fIOPTION\\fR…] \\fICOMMAND\\fR [\\fIARGUMENT\\fR…]\n";
+  text += ".SH DESCRIPTION\ntrustctl speaks to trustd, which\n" + std::string(kAbout);
+  text += ".SH OPTIONS\nThese stand before or after the command.\n" + options_text(root);
+  text += ".SH COMMANDS\n";
+  for (const Command& command : root.commands) add_command(command, "", text);
+  return text + kAfterCommands;
+}
+
+}  // namespace trust
