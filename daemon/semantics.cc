@@ -13,10 +13,14 @@
 namespace trust {
 namespace {
 
-// What cpp-httplib reads from and writes to instead of a socket.
+// What cpp-httplib reads from and writes to instead of a socket. It writes the head of an answer
+// at once, and then the body.
 class MemoryStream final : public httplib::Stream {
  public:
-  MemoryStream(std::string_view input, std::string& output) : input_(input), output_(output) {}
+  // `fields`: lines to put into the head. `bodiless`: 204 and 304, of which it says a length.
+  MemoryStream(std::string_view input, std::string& output, const std::string& fields,
+               const bool& bodiless)
+      : input_(input), output_(output), fields_(fields), bodiless_(bodiless) {}
 
   bool is_readable() const override { return !input_.empty(); }
   bool is_writable() const override { return true; }
@@ -27,7 +31,11 @@ class MemoryStream final : public httplib::Stream {
     return static_cast<ssize_t>(size);
   }
   ssize_t write(const char* from, size_t size) override {
-    output_.append(from, size);
+    if (output_.empty()) {
+      write_head({from, size});
+    } else {
+      output_.append(from, size);
+    }
     return static_cast<ssize_t>(size);
   }
   void get_remote_ip_and_port(std::string&, int& port) const override { port = 0; }
@@ -35,23 +43,41 @@ class MemoryStream final : public httplib::Stream {
   socket_t socket() const override { return 0; }
 
  private:
+  // It adds fields of its own that are not true here: limits of keep-alive, ranges after HEAD.
+  bool is_wanted(std::string_view line) const {
+    return !line.starts_with("Keep-Alive:") && !line.starts_with("Accept-Ranges:") &&
+           !(bodiless_ && line.starts_with("Content-Length:"));
+  }
+  void write_head(std::string_view head) {
+    output_.reserve(head.size() + fields_.size());
+    bool first = true;
+    while (!head.empty()) {
+      const std::size_t size = std::min(head.size(), head.find('\n') + 1);
+      if (is_wanted(head.substr(0, size))) output_ += head.substr(0, size);
+      if (std::exchange(first, false)) output_ += fields_;
+      head.remove_prefix(size);
+    }
+  }
+
   std::string_view input_;
   std::string& output_;
+  const std::string& fields_;
+  const bool& bodiless_;
 };
 
-// "Date: Mon, 23 Nov 2026 11:44:00 GMT", made once a second.
-class DateText {
+// The fields that every answer has, made once a second.
+class CommonFields {
  public:
   const std::string& now() {
     const std::time_t second = std::time(nullptr);
     if (second != made_at_) {
       std::tm parts{};
       gmtime_r(&second, &parts);
-      std::array<char, 64> text{};
+      std::array<char, 64> date{};
       // Without a locale of its own the process has "C", whose names are the ones wanted.
       const std::size_t size =
-          std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-      text_.assign(text.data(), size);
+          std::strftime(date.data(), date.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+      text_ = "Date: " + std::string(date.data(), size) + "\r\nX-Content-Type-Options: nosniff\r\n";
       made_at_ = second;
     }
     return text_;
@@ -67,22 +93,6 @@ bool may_stand_in_head(std::string_view name, std::string_view value) {
   const auto wrong_in_value = [](char c) { return (c < ' ' && c != '\t') || c == 0x7f; };
   return !name.empty() && std::none_of(name.begin(), name.end(), wrong_in_name) &&
          std::none_of(value.begin(), value.end(), wrong_in_value);
-}
-
-// cpp-httplib writes fields of its own. Keep-Alive tells of limits that are not ours, and an
-// answer without a body must not say that its length is 0.
-void remove_field(std::string& bytes, std::string_view line_start) {
-  const std::size_t end = bytes.find("\r\n\r\n");
-  const std::size_t at = bytes.find(line_start);
-  if (at == std::string::npos || at > end) return;
-  bytes.erase(at, bytes.find("\r\n", at + 2) - at);
-}
-
-void add_field(std::string& text, std::string_view name, const std::optional<std::string>& value) {
-  if (!value) return;
-  text += name;
-  text += *value;
-  text += "\r\n";
 }
 
 } // namespace
@@ -112,34 +122,21 @@ class Semantics::Server final : public httplib::Server {
   }
 
  private:
-  // Only what was checked, and only what routes use: whatever cpp-httplib does by itself with
-  // other fields (ranges, compression, expectations, connections) cannot happen.
+  // What was checked, and no field at all: whatever cpp-httplib does by itself with fields (ranges,
+  // compression, expectations, connections) cannot happen. Routes read those of the Request.
   void rewrite_head(const Request& request, Form form) {
-    head_.clear();
-    head_ += form.head_only ? std::string_view("HEAD") : std::string_view(request.method);
+    head_ = form.head_only ? "HEAD" : request.method;
     head_ += ' ';
-    // Without the query: it is decoded already, and would be again.
-    head_ += request.path;
-    head_ += " HTTP/1.1\r\nHost: ";
-    head_ += request.host;
-    head_ += "\r\n";
-    add_field(head_, "Content-Type: ", request.content_type);
-    add_field(head_, "Accept: ", request.accept);
-    add_field(head_, "Authorization: ", request.authorization);
-    add_field(head_, "If-Match: ", request.if_match);
-    add_field(head_, "If-None-Match: ", request.if_none_match);
-    add_field(head_, "Last-Event-ID: ", request.last_event_id);
-    add_field(head_, "Origin: ", request.origin);
-    head_ += "\r\n";
+    head_ += request.path; // without the query, which is decoded already
+    head_ += " HTTP/1.1\r\n\r\n";
   }
 
   Outcome process(Form form) {
     outcome_ = Outcome();
-    MemoryStream stream(head_, outcome_.bytes);
+    bodiless_ = false;
+    MemoryStream stream(head_, outcome_.bytes, common_fields_.now(), bodiless_);
     bool closed = false;
     process_request(stream, form.close, closed, nullptr);
-    if (!form.close) remove_field(outcome_.bytes, "\r\nKeep-Alive: ");
-    if (bodiless_) remove_field(outcome_.bytes, "\r\nContent-Length: ");
     return std::move(outcome_);
   }
 
@@ -179,9 +176,6 @@ class Semantics::Server final : public httplib::Server {
     to.status = from.status;
     bodiless_ = from.status == 204 || from.status == 304;
     to.body = bodiless_ ? std::string() : std::move(from.body);
-    to.headers.emplace("Date", date_.now());
-    to.headers.emplace("X-Content-Type-Options", "nosniff");
-    to.headers.emplace("Accept-Ranges", "none");
     if (!from.content_type.empty() && may_stand_in_head("Content-Type", from.content_type)) {
       to.headers.emplace("Content-Type", std::move(from.content_type));
     }
@@ -196,7 +190,7 @@ class Semantics::Server final : public httplib::Server {
   std::string head_;
   Outcome outcome_;
   bool bodiless_ = false;
-  DateText date_;
+  CommonFields common_fields_;
 };
 
 Semantics::Semantics(Application& application) : server_(std::make_unique<Server>(application)) {}

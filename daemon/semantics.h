@@ -1,7 +1,7 @@
 #pragma once
 // From a checked request to the bytes of its answer. Runs cpp-httplib from memory to memory; its
 // .cc is the only file of the daemon that includes it. cpp-httplib never sees what a client sent:
-// it is given a head written anew of what was checked, and nothing of the body.
+// it is given a request line written anew of what was checked, and nothing of the rest.
 //
 // One object belongs to one thread at a time; each thread that answers has its own.
 
