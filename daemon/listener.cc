@@ -62,8 +62,13 @@ void check_directory(const std::string& path, const struct stat& status) {
   }
 }
 
+struct Directory {
+  Fd fd;
+  std::string path; // without links
+};
+
 // Opens the directory of the socket, and looks at it and at every one above it.
-Fd open_checked_directory(const std::string& path) {
+Directory open_checked_directory(const std::string& path) {
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
     throw system_error("cannot make the directory " + shown(path), errno);
   }
@@ -87,7 +92,7 @@ Fd open_checked_directory(const std::string& path) {
   // Opened for reading: what is only a path cannot be locked.
   Fd readable(openat(directory.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!readable) throw system_error("cannot open the directory " + shown(path), errno);
-  return readable;
+  return {std::move(readable), std::move(so_far)};
 }
 
 // Error{conflict} unless `name` is free or a socket that nobody listens at.
@@ -192,32 +197,33 @@ Listener listen_unix(const std::string& path, mode_t mode, std::optional<gid_t> 
   made.unix_socket_ = true;
   made.name_ = path;
   made.file_ = path.substr(slash + 1);
-  Fd directory = open_checked_directory(slash == 0 ? "/" : path.substr(0, slash));
+  Directory checked = open_checked_directory(slash == 0 ? "/" : path.substr(0, slash));
+  Fd& directory = checked.fd;
   // Held while the path changes hands, so that of two that start at once one sees the other.
   if (flock(directory.get(), LOCK_EX) != 0) {
     throw system_error("cannot lock the directory of " + shown(path), errno);
   }
   check_free(directory, made.file_, path);
+  unlinkat(directory.get(), made.file_.c_str(), 0);
 
-  // Made under another name with all that belongs to it, then moved there: nobody ever sees a
-  // socket with the wrong mode, or one that refuses.
-  const std::string temporary = "." + made.file_ + ".new";
-  unlinkat(directory.get(), temporary.c_str(), 0);
+  // Nobody above can lead this path elsewhere, and it is the one that clients are shown.
+  std::string name = checked.path + "/" + made.file_;
+  if (name.size() >= sizeof(sockaddr_un::sun_path)) name = path_in(directory, made.file_);
+  const sockaddr_un address = unix_address(name);
   made.fd_ = new_socket(AF_UNIX);
   fchmod(made.fd_.get(), 0600); // bind() takes it as the mode to begin with
-  const sockaddr_un address = unix_address(path_in(directory, temporary));
   if (bind(made.fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     throw system_error("cannot make the socket " + shown(path), errno);
   }
   struct stat status {};
-  if ((group && fchownat(directory.get(), temporary.c_str(), static_cast<uid_t>(-1), *group,
+  // Until listen() nobody can connect, and by then the socket is as it is to be.
+  if ((group && fchownat(directory.get(), made.file_.c_str(), static_cast<uid_t>(-1), *group,
                          AT_SYMLINK_NOFOLLOW) != 0) ||
-      fchmodat(directory.get(), temporary.c_str(), mode, 0) != 0 ||
-      listen(made.fd_.get(), kBacklog) != 0 ||
-      fstatat(directory.get(), temporary.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-      renameat(directory.get(), temporary.c_str(), directory.get(), made.file_.c_str()) != 0) {
+      fchmodat(directory.get(), made.file_.c_str(), mode, 0) != 0 ||
+      fstatat(directory.get(), made.file_.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
+      listen(made.fd_.get(), kBacklog) != 0) {
     const int failed = errno;
-    unlinkat(directory.get(), temporary.c_str(), 0);
+    unlinkat(directory.get(), made.file_.c_str(), 0);
     throw system_error("cannot set up the socket " + shown(path), failed);
   }
   made.device_ = status.st_dev;

@@ -43,8 +43,8 @@ class Listener {
   ino_t inode_ = 0;
 };
 
-// A socket at an absolute `path` with that mode, and group if given, from the moment it can be
-// seen. The directory is made (0755) if only it is missing; it and those above must belong to
+// A socket at an absolute `path` with that mode, and group if given, before anybody can connect.
+// The directory is made (0755) if only it is missing; it and those above must belong to
 // root or to us and be writable by nobody else, a sticky one excepted. A socket that nobody
 // listens at is replaced. Error{conflict} when somebody listens there or it is not a socket,
 // Error{store_access} for a directory that others can write to, Error{invalid} for a path that
