@@ -25,10 +25,10 @@ namespace trust {
 
 // What the person said.
 struct Wish {
-  std::optional<Trust> trust;       // none: as the certificate suggests
-  std::vector<Pattern> hosts;       // empty: none said
-  std::string label;                // "": none said; else valid
-  std::optional<UnixTime> expires_at;
+  std::optional<Trust> trust = {};       // none: as the certificate suggests
+  std::vector<Pattern> hosts = {};       // empty: none said
+  std::string label = {};                // "": none said; else valid
+  std::optional<UnixTime> expires_at = {};
   bool emit_signing = false;
   bool system_wide = false;         // the store is the machine's
 };
