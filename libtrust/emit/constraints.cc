@@ -208,6 +208,32 @@ Bytes address_subtree(const Network& network) {
   return der::wrap(der::kSequence, der::wrap(kAddress, bytes));
 }
 
+// IPv4 addresses as names that no host has. OpenSSL and GnuTLS read a common name as a DNS name
+// where the SAN has none, and "CN=10.0.0.1" beside that very address in the SAN is how devices
+// name themselves; with all names excluded they would be refused. Permitted, these names exclude
+// every real one just as well. Constraints are suffixes, so of a wide network it is the last
+// number alone. Only where no real name is permitted: NSS and rustls take a numeric name in a
+// constraint for malformed, which they notice when there is a name to compare.
+std::vector<NameTree> address_texts(const std::vector<Network>& networks) {
+  constexpr int kLeastEnumerated = 24; // prefix length
+  std::vector<NameTree> texts;
+  for (const Network& network : networks) {
+    const Bytes& address = network.address;
+    if (address.size() != kFamilies[0]) continue;
+    const bool is_wide = network.prefix_length < kLeastEnumerated;
+    const std::string front = is_wide
+                                  ? ""
+                                  : std::to_string(address[0]) + "." + std::to_string(address[1]) +
+                                        "." + std::to_string(address[2]) + ".";
+    const int first = is_wide ? 0 : address[3];
+    const int count = is_wide ? 256 : 1 << (32 - network.prefix_length);
+    for (int last = first; last < first + count; ++last) {
+      texts.push_back({front + std::to_string(last), false});
+    }
+  }
+  return minimal(texts);
+}
+
 std::string texts_of(const std::vector<Pattern>& scope) {
   constexpr std::size_t kShown = 4;
   std::string text;
@@ -273,7 +299,12 @@ Constraints constraints_for(std::optional<ByteView> own, const std::vector<Patte
   for (const Network& network : networks) der::append(permitted, address_subtree(network));
 
   // A type of name that no permitted subtree mentions is free: it has to be excluded.
-  if (names.empty()) own_excluded.names = {NameTree{}};
+  if (names.empty()) {
+    const auto texts =
+        own_permitted.names.empty() ? address_texts(networks) : std::vector<NameTree>{};
+    for (const NameTree& text : texts) der::append(permitted, dns_subtree(text));
+    if (texts.empty()) own_excluded.names = {NameTree{}};
+  }
   for (const NameTree& tree : own_excluded.names) der::append(excluded, dns_subtree(tree));
   for (const std::size_t size : kFamilies) {
     const auto is_of_family = [&](const Network& network) {

@@ -117,13 +117,36 @@ TEST(Shadow, HasCriticalConstraintsThatExcludeTheOtherTypes) {
   EXPECT_EQ(extension_text(shadow(ca, {"**.corp.test"}), NID_name_constraints),
             "critical Permitted:\n  DNS:corp.test\nExcluded:\n  IP:0.0.0.0/0.0.0.0\n"
             "  IP:0:0:0:0:0:0:0:0/0:0:0:0:0:0:0:0");
-  EXPECT_EQ(extension_text(shadow(ca, {"10.0.0.0/8"}), NID_name_constraints),
-            "critical Permitted:\n  IP:10.0.0.0/255.0.0.0\nExcluded:\n  DNS:\n"
-            "  IP:0:0:0:0:0:0:0:0/0:0:0:0:0:0:0:0");
+  EXPECT_EQ(extension_text(shadow(ca, {"fe80::/10"}), NID_name_constraints),
+            "critical Permitted:\n  IP:FE80:0:0:0:0:0:0:0/FFC0:0:0:0:0:0:0:0\nExcluded:\n  DNS:\n"
+            "  IP:0.0.0.0/0.0.0.0");
   EXPECT_EQ(
       extension_text(shadow(ca, {"a.test", "192.168.1.7", "fe80::/10"}), NID_name_constraints),
       "critical Permitted:\n  DNS:a.test\n  IP:192.168.1.7/255.255.255.255\n"
       "  IP:FE80:0:0:0:0:0:0:0/FFC0:0:0:0:0:0:0:0");
+}
+
+TEST(Shadow, OfAddressesAloneAdmitsTheirTextsAsTheOnlyNames) {
+  const Minted ca = mint_ca();
+  EXPECT_EQ(extension_text(shadow(ca, {"10.0.0.1"}), NID_name_constraints),
+            "critical Permitted:\n  IP:10.0.0.1/255.255.255.255\n  DNS:10.0.0.1\nExcluded:\n"
+            "  IP:0:0:0:0:0:0:0:0/0:0:0:0:0:0:0:0");
+  const auto verdict_of_cn = [&](const Certificate& anchor, const std::string& name) {
+    const Minted leaf = mint({.common_name = name, .sans = {"IP:10.0.0.1"}}, &ca);
+    return verdict(anchor, leaf.certificate);
+  };
+  for (const char* scope : {"10.0.0.1", "10.0.0.0/30", "10.0.0.0/24", "10.0.0.0/8", "0.0.0.0/0"}) {
+    const Certificate made = shadow(ca, {scope});
+    EXPECT_EQ(verdict_of_cn(made, "10.0.0.1"), "ok") << scope;
+    EXPECT_EQ(verdict_of_cn(made, "A device"), "ok") << scope;
+    EXPECT_EQ(verdict_of_cn(made, "corp.test"), "permitted subtree violation") << scope;
+    EXPECT_EQ(verdict_on(ca, made, {"DNS:corp.test"}), "permitted subtree violation") << scope;
+  }
+  EXPECT_EQ(verdict_of_cn(shadow(ca, {"10.0.0.0/30"}), "10.0.0.4"), "permitted subtree violation");
+  // A CA that may sign for some names alone may not sign for these either.
+  const Minted narrow = mint_ca({{"nameConstraints", "critical,permitted;DNS:corp.test"}});
+  EXPECT_THAT(extension_text(shadow(narrow, {"10.0.0.1"}), NID_name_constraints),
+              HasSubstr("Excluded:\n  DNS:\n"));
 }
 
 TEST(Shadow, AdmitsItsScopeAndNothingElse) {
@@ -141,7 +164,7 @@ TEST(Shadow, AdmitsItsScopeAndNothingElse) {
   EXPECT_EQ(verdict_on(ca, addresses, {"IP:10.1.2.3"}), "ok");
   EXPECT_EQ(verdict_on(ca, addresses, {"IP:10.2.2.3"}), "permitted subtree violation");
   EXPECT_EQ(verdict_on(ca, addresses, {"IP:::1"}), "permitted subtree violation");
-  EXPECT_EQ(verdict_on(ca, addresses, {"DNS:corp.test"}), "excluded subtree violation");
+  EXPECT_EQ(verdict_on(ca, addresses, {"DNS:corp.test"}), "permitted subtree violation");
 }
 
 TEST(Shadow, IsAcceptedForEveryKindOfKeyThatTheCaMayHave) {
@@ -214,8 +237,12 @@ TEST(Shadow, IntersectsTheConstraintsOfTheCa) {
             {"**.test"},
             "DNS:corp.test DNS:x.test"},
            {"permitted;DNS:a.corp.test,permitted;DNS:corp.test", {"**.test"}, "DNS:corp.test"},
-           {"permitted;IP:10.0.0.0/255.0.0.0", {"10.1.0.0/16"}, "IP:10.1.0.0/255.255.0.0"},
-           {"permitted;IP:10.1.0.0/255.255.0.0", {"10.0.0.0/8"}, "IP:10.1.0.0/255.255.0.0"},
+           {"permitted;IP:10.0.0.0/255.0.0.0",
+            {"10.1.0.3"},
+            "IP:10.1.0.3/255.255.255.255 DNS:10.1.0.3"},
+           {"permitted;IP:10.1.0.2/255.255.255.254",
+            {"10.0.0.0/8"},
+            "IP:10.1.0.2/255.255.255.254 DNS:10.1.0.2 DNS:10.1.0.3"},
            {"permitted;IP:10.1.0.0/255.255.0.0",
             {"10.0.0.0/8", "a.test"},
             "DNS:a.test IP:10.1.0.0/255.255.0.0"},
