@@ -19,14 +19,24 @@ struct Base {
   std::string version; // changes when the source does: link text, device, inode, ctime, size
 };
 
+// Where "system" is.
+struct BasePlaces {
+  std::string machine_store = "/var/lib/trustd/public";
+  std::vector<std::string> bundles = { // the first that exists
+      "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
+      "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem"};
+};
+
 // `setting` is "system", "none" or a path to a PEM bundle. "system" is, for a user's store, the
 // machine's published store where there is one, else the distribution's bundle; for the
 // machine's own, the distribution's bundle. A bundle must be owned by root or the effective
-// user and writable by no one else. Error otherwise.
-Base read_base(const std::string& setting, bool system_store);
+// user and writable by no one else; single blocks in it that are no certificates are warnings.
+// A source that is there and cannot be used is an Error, and never a reason to take the next.
+Base read_base(const std::string& setting, bool system_store, const BasePlaces& places = {});
 
-// The `version` alone, without reading.
-std::string base_version(const std::string& setting, bool system_store);
+// The `version` alone, without reading. Of a source that is not there: of its absence.
+std::string base_version(const std::string& setting, bool system_store,
+                         const BasePlaces& places = {});
 
 // Whether `now` may take the place of `before` certificates: not if it is empty or lost more
 // than half.

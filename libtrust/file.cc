@@ -197,6 +197,16 @@ std::string read_all(int fd, const std::string& name, std::size_t max_bytes) {
   }
 }
 
+Fd open_to_read(const std::string& path) {
+  // O_NONBLOCK: a FIFO must not make us wait for a writer before it is refused.
+  Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd) {
+    if (errno == ENOENT) throw Error(Code::not_found, path + " does not exist");
+    throw system_error("cannot open " + path, errno);
+  }
+  return fd;
+}
+
 } // namespace
 
 Fd open_own_directory(const std::string& path, mode_t mode) {
@@ -219,12 +229,14 @@ void StoreDirectory::check(int fd, const std::string& name) const {
 }
 
 std::string read_file(const std::string& path, std::size_t max_bytes) {
-  // O_NONBLOCK: a FIFO must not make us wait for a writer before it is refused.
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  if (!fd) {
-    if (errno == ENOENT) throw Error(Code::not_found, path + " does not exist");
-    throw system_error("cannot open " + path, errno);
-  }
+  return read_all(open_to_read(path).get(), path, max_bytes);
+}
+
+std::string read_own_file(const std::string& path, std::size_t max_bytes) {
+  const Fd fd = open_to_read(path);
+  struct stat facts;
+  if (::fstat(fd.get(), &facts) != 0) throw system_error("cannot read " + path, errno);
+  if (const auto why = doubt(facts, path, std::nullopt)) throw *why;
   return read_all(fd.get(), path, max_bytes);
 }
 
@@ -326,6 +338,33 @@ Digest write_file_at(int directory, const std::string& name, std::string_view by
 
 void sync_directory(int directory) {
   if (::fsync(directory) != 0) throw system_error("cannot sync a directory", errno);
+}
+
+void Unsynced::file(int directory, const std::string& name) {
+  constexpr std::size_t kMostOneByOne = 64;
+  if (many_) return;
+  if (files_.size() == kMostOneByOne) {
+    many_ = true;
+    files_.clear();
+    return;
+  }
+  files_.emplace_back(::openat(directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  if (!files_.back()) throw system_error("cannot open " + name, errno);
+}
+
+void Unsynced::directory(int directory) { directories_.push_back(directory); }
+
+void Unsynced::sync() {
+  if (many_) {
+    if (::syncfs(file_system_) != 0) throw system_error("cannot sync the file system", errno);
+    return;
+  }
+  // All are started before the first is waited for: blocks are then allocated in one transaction
+  // of the journal.
+  for (const Fd& file : files_) ::sync_file_range(file.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  for (const Fd& file : files_)
+    if (::fsync(file.get()) != 0) throw system_error("cannot sync a file", errno);
+  for (const int directory : directories_) sync_directory(directory);
 }
 
 void switch_link(int directory, const std::string& name, const std::string& target) {

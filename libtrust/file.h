@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "libtrust/certificate.h"
 #include "libtrust/handles.h"
@@ -49,6 +50,10 @@ class StoreDirectory {
 // Error{not_found}; a directory, device or FIFO Error{invalid}. Follows symlinks: for paths
 // that a person typed.
 std::string read_file(const std::string& path, std::size_t max_bytes);
+
+// The same, but refused (Error{store_access}) unless it belongs to root or the effective user and
+// nobody else may write to it.
+std::string read_own_file(const std::string& path, std::size_t max_bytes);
 
 // Contents as above, below a directory, O_NOFOLLOW; none if there is no such file.
 std::optional<std::string> read_file_at(int directory, const std::string& name,
@@ -92,6 +97,25 @@ Digest write_file_at(int directory, const std::string& name, std::string_view by
                      bool sync = true);
 
 void sync_directory(int directory);
+
+// What must be on disk before something may point to it: files first, then directories. Few files
+// are synced one by one, which waits for nothing but them; many by one syncfs of the file system
+// that they are on, which then costs less than a barrier for each.
+class Unsynced {
+ public:
+  // `directory`: any of that file system; stays the caller's and open.
+  explicit Unsynced(int directory) : file_system_(directory) {}
+
+  void file(int directory, const std::string& name);
+  void directory(int directory); // stays the caller's and open
+  void sync();
+
+ private:
+  int file_system_;
+  std::vector<Fd> files_;
+  std::vector<int> directories_;
+  bool many_ = false;
+};
 
 // Points the symlink `name` at `target`, by one rename.
 void switch_link(int directory, const std::string& name, const std::string& target);

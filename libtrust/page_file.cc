@@ -198,7 +198,7 @@ Database open_page_file(int file, const std::string& name) {
 }
 
 Database make_page_file(const std::string& path) {
-  Database database(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_EXCLUSIVE, path);
+  Database database(path, SQLITE_OPEN_READWRITE, path);
   int reserve = kPageHashBytes;
   sqlite3_file_control(database.get(), "main", SQLITE_FCNTL_RESERVE_BYTES, &reserve);
   database.run(("PRAGMA page_size = " + std::to_string(kPageBytes)).c_str());

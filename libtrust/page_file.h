@@ -19,8 +19,8 @@ inline constexpr int kPageHashBytes = 16;
 // Opens `file` for reading, by a descriptor of the connection's own.
 Database open_page_file(int file, const std::string& name);
 
-// Makes a new, empty database at `path` with room for the hashes, to be written by one process
-// that nobody reads beside.
+// Makes a database of the empty file at `path`, with room for the hashes, to be written by one
+// process that nobody reads beside.
 Database make_page_file(const std::string& path);
 // The same of one that is there, sealed.
 Database amend_page_file(const std::string& path);

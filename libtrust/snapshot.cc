@@ -266,6 +266,13 @@ void Snapshot::each_key(
   if (!same_key.empty()) visit(same_key);
 }
 
+std::vector<std::uint32_t> Snapshot::subjects_of_key(const Digest& spki_hash) const {
+  std::vector<std::uint32_t> found;
+  Query query(impl_->db, "SELECT DISTINCT subject_hash FROM entry WHERE spki = ?", spki_hash);
+  while (query.step()) found.push_back(static_cast<std::uint32_t>(query.integer(0)));
+  return found;
+}
+
 std::vector<Digest> Snapshot::keys_of_subject(std::uint32_t subject_hash) const {
   Query query(impl_->db, "SELECT DISTINCT spki FROM entry WHERE subject_hash = ? ORDER BY spki",
               subject_hash);
@@ -298,9 +305,24 @@ std::optional<Digest> Snapshot::file(std::string_view name) const {
 }
 
 void Snapshot::each_file(
+    std::string_view prefix,
     const std::function<void(std::string_view name, const Digest&)>& visit) const {
-  Query query(impl_->db, "SELECT name, digest FROM file ORDER BY name");
+  Query query(impl_->db, "SELECT name, digest FROM file WHERE name >= ? AND name < ? ORDER BY name",
+              prefix, after(prefix));
   while (query.step()) visit(query.view(0), query.digest(1));
+}
+
+std::size_t Snapshot::count_files(std::string_view prefix) const {
+  Query query(impl_->db, "SELECT count(*) FROM file WHERE name >= ? AND name < ?", prefix,
+              after(prefix));
+  query.step();
+  return static_cast<std::size_t>(query.integer(0));
+}
+
+std::size_t Snapshot::count_entries() const {
+  Query query(impl_->db, "SELECT count(*) FROM entry INDEXED BY entry_subject");
+  query.step();
+  return static_cast<std::size_t>(query.integer(0));
 }
 
 std::vector<std::string> Snapshot::warnings(std::size_t limit) const {

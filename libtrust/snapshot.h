@@ -45,9 +45,11 @@ class SnapshotWriter {
   // What was written, as its reader sees it. The writer's own, until finish().
   Snapshot& written();
 
-  // What certs/, by-label/ and hashed/ hold, by name ("certs/….pem").
+  // The generation's files by name ("bundle.pem", "certs/….pem"), but for trust.db itself and the
+  // manifest.
   void file(std::string_view name, const Digest& digest);
   void remove_file(std::string_view name);
+  void clear_files(); // and warnings
   // What could not be emitted of the certificates with a key; replaces what was said before.
   void warnings(const Digest& spki_hash, const std::vector<std::string>& texts);
 
@@ -92,12 +94,17 @@ class Snapshot {
   std::vector<StoredEntry> with_key(const Digest& spki_hash) const; // by id
   // Entries key by key, in order of the SPKI hash; of one key by id.
   void each_key(const std::function<void(const std::vector<StoredEntry>& same_key)>& visit) const;
+  std::vector<std::uint32_t> subjects_of_key(const Digest& spki_hash) const; // each once
   std::vector<Digest> keys_of_subject(std::uint32_t subject_hash) const; // in order, each once
   std::vector<Digest> keys_of_label(std::string_view label) const;
   std::vector<Digest> keys_ended(UnixTime after, UnixTime until) const; // after < end <= until
   bool has_label(std::string_view label, Layer layer) const;
   std::optional<Digest> file(std::string_view name) const;
-  void each_file(const std::function<void(std::string_view name, const Digest&)>& visit) const;
+  // In order of name, those that begin with `prefix`.
+  void each_file(std::string_view prefix,
+                 const std::function<void(std::string_view name, const Digest&)>& visit) const;
+  std::size_t count_files(std::string_view prefix) const;
+  std::size_t count_entries() const;
   std::vector<std::string> warnings(std::size_t limit) const;
 
   // Everything, streamed: for a store that takes this one as its base.

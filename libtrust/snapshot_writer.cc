@@ -1,6 +1,7 @@
 // Writing trust.db.
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <utility>
@@ -27,6 +28,9 @@ SnapshotWriter& SnapshotWriter::operator=(SnapshotWriter&&) noexcept = default;
 SnapshotWriter::~SnapshotWriter() = default;
 
 SnapshotWriter::SnapshotWriter(const std::string& path, const SnapshotHeader& header) {
+  // Made here, for SQLite would leave its mode to the umask.
+  const Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  if (!file || ::fchmod(file.get(), 0600) != 0) throw system_error("cannot make " + path, errno);
   auto made = std::make_unique<SnapshotDatabase>();
   made->db = make_page_file(path);
   made->header = header;
@@ -67,6 +71,8 @@ void SnapshotWriter::file(std::string_view name, const Digest& digest) {
 void SnapshotWriter::remove_file(std::string_view name) {
   Query(impl_->db, "DELETE FROM file WHERE name = ?", name).run();
 }
+
+void SnapshotWriter::clear_files() { impl_->db.run("DELETE FROM file; DELETE FROM warning"); }
 
 void SnapshotWriter::warnings(const Digest& spki_hash, const std::vector<std::string>& texts) {
   Query(impl_->db, "DELETE FROM warning WHERE spki = ?", spki_hash).run();

@@ -188,6 +188,15 @@ class Store {
   // state at the time of the first call holds throughout.
   void each_entry(const std::function<void(const Entry&, ByteView der)>& visit) const;
   void each_pin(const std::function<void(const PinRow&)>& visit) const;
+  // What came and what went after generation `from`: entries and pins that are in force now and
+  // were not then, and the ids of those that were and are not.
+  struct ChangeVisitor {
+    std::function<void(const Entry&, ByteView der)> entry_came;
+    std::function<void(std::int64_t id)> entry_went;
+    std::function<void(const PinRow&)> pin_came;
+    std::function<void(std::int64_t id)> pin_went;
+  };
+  void each_change(GenerationNumber from, const ChangeVisitor& visit) const;
   // Runs `read` inside one read transaction: everything it reads is one generation.
   void in_snapshot(const std::function<void()>& read) const;
   // A shadow that was made before for exactly this key; else `make` is called and kept.

@@ -355,4 +355,30 @@ void Store::each_pin(const std::function<void(const PinRow&)>& visit) const {
   while (query.step()) visit(pin_of(query));
 }
 
+void Store::each_change(GenerationNumber from, const ChangeVisitor& visit) const {
+  in_snapshot([&] {
+    {
+      Query query(impl_->db,
+                  "SELECT " TRUST_ENTRY_COLUMNS ", c.der" TRUST_ENTRY_TABLES
+                  "WHERE e.since > ? AND e.until IS NULL ORDER BY e.id",
+                  from);
+      while (query.step()) visit.entry_came(entry_of(query), query.bytes(kEntryColumns));
+    }
+    {
+      Query query(impl_->db, "SELECT id FROM entry WHERE until > ?1 AND since <= ?1 ORDER BY id",
+                  from);
+      while (query.step()) visit.entry_went(query.integer(0));
+    }
+    {
+      Query query(impl_->db,
+                  "SELECT " TRUST_PIN_COLUMNS
+                  " FROM pin WHERE since > ? AND until IS NULL ORDER BY id",
+                  from);
+      while (query.step()) visit.pin_came(pin_of(query));
+    }
+    Query query(impl_->db, "SELECT id FROM pin WHERE until > ?1 AND since <= ?1 ORDER BY id", from);
+    while (query.step()) visit.pin_went(query.integer(0));
+  });
+}
+
 } // namespace trust

@@ -1,0 +1,39 @@
+#pragma once
+// One generation's directory, written beside the published one: `.new/` below the store's
+// directory, complete and on disk when this returns, and seen by nobody until it is renamed.
+//
+// What did not change is not written again: trust.db is the one before with the difference, names
+// are shared (name_directory.h), and if no certificate changed the bundles are the ones before. It
+// gives the same files as writing everything.
+//
+// Threads: none shared. Failure: Error; `.new` and names that nobody lists may be left.
+
+#include <string>
+#include <vector>
+
+#include "libtrust/snapshot.h"
+#include "libtrust/store.h"
+
+namespace trust {
+
+inline constexpr const char* kNewGeneration = ".new";
+
+struct GenerationJob {
+  int store = -1;     // the directory that holds `current`, open
+  std::string path;   // its path
+  bool system = false;
+  bool base_is_distribution = true;
+  UnixTime now = 0;
+  // What is published, of this store and tidy, to go on from; none: everything is written.
+  const Snapshot* before = nullptr;
+  int before_directory = -1; // its generation's directory, open
+};
+
+struct GenerationWritten {
+  SnapshotHeader header;
+  std::vector<std::string> warnings;
+};
+
+GenerationWritten write_generation(Store& source, const GenerationJob& job);
+
+} // namespace trust
