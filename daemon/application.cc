@@ -81,7 +81,7 @@ Answer RestApplication::answer(const Request& request) {
     const Route* route = table_.find(request);
     if (route == nullptr)
       throw Error(Code::not_found, "there is nothing at " + shown(request.path));
-    return route->answer(Call{service_, request, Table::parameters(*route, request)});
+    return route->answer(Call{service_, request, Table::path_values(*route, request)});
   } catch (...) {
     return response_to(std::current_exception());
   }

@@ -224,7 +224,8 @@ class Changes::Loop {
     const GenerationNumber generation = store_.generation();
     next_end_ = store_.next_end();
     set_timer();
-    if (generation == known_ && owner_.generation() == generation) return;
+    if (generation == known_ && owner_.generation() == generation && !first_look_) return;
+    first_look_ = false;
     log_generations(generation);
     const std::string head = store_.audit_head();
     owner_.status_.with([&](Status& status) {
@@ -365,6 +366,7 @@ class Changes::Loop {
   std::vector<std::string> warned_;
   Steady::time_point retry_at_{};
   std::chrono::seconds retry_after_ = kFirstRetry;
+  bool first_look_ = true;
   bool pause_ = false;
   bool untold_ = false;
 };

@@ -2,13 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 
 namespace trust {
 namespace {
 
 Answer audit(const Call& call) {
-  Query query(call.request);
+  Parameters query(call.request);
   const std::size_t limit = query.limit();
   auto before = query.number("before");
   if (!before) before = query.cursor(0);

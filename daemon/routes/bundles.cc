@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <climits>
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 #include "libtrust/file.h"
 
 namespace trust {
@@ -42,22 +42,22 @@ Response published_file(const Call& call, const std::string& directory, const st
 }
 
 Answer bundle(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   return published_file(call, "", "bundle.pem", "application/x-pem-file");
 }
 
 Answer extra(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   return published_file(call, "", "extra.pem", "application/x-pem-file");
 }
 
 Answer truststore(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   return published_file(call, "", "truststore.p12", "application/x-pkcs12");
 }
 
 Answer env(const Call& call) {
-  Query query(call.request);
+  Parameters query(call.request);
   const std::string shell = query.text("shell").value_or("sh");
   query.finish();
   if (shell == "sh") return published_file(call, "env", "env.sh", "text/plain; charset=utf-8");

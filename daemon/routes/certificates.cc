@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 #include "libtrust/request.h"
 
 namespace trust {
@@ -12,14 +12,14 @@ namespace {
 constexpr std::uint64_t kLeastDigits = 6;      // of a fingerprint, to read
 constexpr std::size_t kMostReasonBytes = 1000;
 
-Fingerprint fingerprint_of(const Call& call) { return Fingerprint::parse(call.parameters.at(0)); }
+Fingerprint fingerprint_of(const Call& call) { return Fingerprint::parse(call.path_values.at(0)); }
 
 Error unknown(const Fingerprint& fingerprint) {
   return Error(Code::not_found, "no certificate " + fingerprint.text() + " is stored");
 }
 
 // An ID that a person typed: interfaces' rule, answered as a list of one.
-Answer find(const Call& call, Query& query, const std::string& id) {
+Answer find(const Call& call, Parameters& query, const std::string& id) {
   const auto digits = query.number("digits").value_or(kLeastDigits);
   query.finish();
   return answer_read(call, [&](Store& store, GenerationNumber generation) {
@@ -31,7 +31,7 @@ Answer find(const Call& call, Query& query, const std::string& id) {
 }
 
 Answer list(const Call& call) {
-  Query query(call.request);
+  Parameters query(call.request);
   if (const auto id = query.text("id")) return find(call, query, *id);
   EntryFilter filter;
   filter.text = query.text("q");
@@ -60,7 +60,7 @@ Answer list(const Call& call) {
 }
 
 Answer one(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   const Fingerprint fingerprint = fingerprint_of(call);
   return answer_read(call, [&](Store& store, GenerationNumber) {
     const auto entry = store.entry(fingerprint);
@@ -70,7 +70,7 @@ Answer one(const Call& call) {
 }
 
 Answer pem(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   const Fingerprint fingerprint = fingerprint_of(call);
   return call.service.readers.with([&](Store& store) -> Response {
     const auto der = store.der(fingerprint);
@@ -84,7 +84,7 @@ Answer pem(const Call& call) {
 }
 
 Answer patch(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   const Fingerprint fingerprint = fingerprint_of(call);
   EntryPatch changes = parse_patch(call.request.body);
   const Store::Asked asked = asked_by(call, changes.reason.value_or(""));
@@ -106,7 +106,7 @@ Answer patch(const Call& call) {
 }
 
 Answer remove(const Call& call) {
-  Query query(call.request);
+  Parameters query(call.request);
   const std::string reason = query.text("reason").value_or("");
   query.finish();
   if (reason.size() > kMostReasonBytes) {

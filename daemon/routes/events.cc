@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 
 namespace trust {
 namespace {
@@ -18,7 +18,7 @@ std::string text_of_event(const Event& event) {
 }
 
 Answer events(const Call& call) {
-  Query query(call.request);
+  Parameters query(call.request);
   auto after = query.number("after");
   query.finish();
   Service& service = call.service;

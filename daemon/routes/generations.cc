@@ -2,14 +2,14 @@
 
 #include <nlohmann/json.hpp>
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 #include "libtrust/request.h"
 
 namespace trust {
 namespace {
 
 GenerationNumber number_of(const Call& call) {
-  const auto number = parse_number(call.parameters.at(0));
+  const auto number = parse_number(call.path_values.at(0));
   if (!number) throw Error(Code::not_found, "no such generation");
   return *number;
 }
@@ -21,7 +21,7 @@ void must_exist(Store& store, GenerationNumber number) {
 }
 
 Answer list(const Call& call) {
-  Query query(call.request);
+  Parameters query(call.request);
   const std::size_t limit = query.limit();
   const std::uint64_t cursor = query.cursor(0);
   query.finish();
@@ -37,7 +37,7 @@ Answer list(const Call& call) {
 }
 
 Answer one(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   const GenerationNumber number = number_of(call);
   return answer_read(call, [&](Store& store, GenerationNumber) {
     const auto row = store.generation_row(number);
@@ -49,7 +49,7 @@ Answer one(const Call& call) {
 }
 
 Answer diff(const Call& call) {
-  Query query(call.request);
+  Parameters query(call.request);
   const auto with = query.number("with");
   query.finish();
   const GenerationNumber from = number_of(call);
@@ -62,7 +62,7 @@ Answer diff(const Call& call) {
 }
 
 Answer rollback(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   const GenerationNumber target = number_of(call);
   RollbackRequest request = RollbackRequest::parse(call.request.body);
   if (request.plan) {

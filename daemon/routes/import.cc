@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/routes/certificates.h"
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 #include "libtrust/decode.h"
 #include "libtrust/label.h"
 #include "libtrust/propose.h"
@@ -171,7 +171,7 @@ bool is_json(const Request& request) {
 Answer add(const Call& call) {
   AddRequest request;
   if (is_json(call.request)) {
-    Query(call.request).finish();
+    Parameters(call.request).finish();
     request = AddRequest::parse(call.request.body);
   } else {
     request = AddRequest::parse_raw(call.request.body, call.request.query);

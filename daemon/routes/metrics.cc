@@ -5,7 +5,7 @@
 #include <chrono>
 #include <fstream>
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 #include "daemon/routes/status.h"
 
 namespace trust {
@@ -43,7 +43,7 @@ std::uint64_t resident_bytes() {
 }
 
 Answer metrics(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   Service& service = call.service;
   const Changes::Status status = service.changes.status();
   Counts counts;

@@ -1,13 +1,13 @@
 #include "daemon/routes/openapi.h"
 
 #include "daemon/openapi_text.h"
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 
 namespace trust {
 namespace {
 
 Answer openapi(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   return json_response(200, std::string(openapi_text()));
 }
 

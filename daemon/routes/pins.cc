@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 #include "libtrust/request.h"
 
 namespace trust {
@@ -30,7 +30,7 @@ Answer in_force(const Call& call) {
   if (auto kept = service.pin_answers.find(question, now)) {
     return with_etag(json_response(200, std::move(*kept)), now);
   }
-  Query query(call.request);
+  Parameters query(call.request);
   const Host host = Host::parse(query.text("host").value_or(""));
   const auto port_text = query.text("port");
   const Port port = port_text && *port_text != "0" ? parse_port(*port_text) : Port{0};
@@ -51,7 +51,7 @@ bool asks_for_a_host(const Request& request) { return request.query_value("host"
 
 Answer list(const Call& call) {
   if (asks_for_a_host(call.request)) return in_force(call);
-  Query query(call.request);
+  Parameters query(call.request);
   const std::size_t limit = query.limit();
   const std::uint64_t cursor = query.cursor(0);
   query.finish();
@@ -67,13 +67,13 @@ Answer list(const Call& call) {
 }
 
 std::int64_t id_of(const Call& call) {
-  const auto id = parse_number(call.parameters.at(0));
+  const auto id = parse_number(call.path_values.at(0));
   if (!id) throw Error(Code::not_found, "no such pin");
   return static_cast<std::int64_t>(*id);
 }
 
 Answer one(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   const std::int64_t id = id_of(call);
   return answer_read(call, [&](Store& store, GenerationNumber) {
     const auto pin = store.pin(id);
@@ -83,7 +83,7 @@ Answer one(const Call& call) {
 }
 
 Answer add(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   PinsRequest request = PinsRequest::parse(call.request.body);
   const Store::Asked asked = asked_by(call, request.reason);
   return answer_change<Store::PinsAdded>(
@@ -100,7 +100,7 @@ Answer add(const Call& call) {
 }
 
 Answer remove(const Call& call) {
-  Query query(call.request);
+  Parameters query(call.request);
   const std::string reason = query.text("reason").value_or("");
   query.finish();
   if (reason.size() > kMostReasonBytes) {

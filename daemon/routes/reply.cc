@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 
 namespace trust {
 namespace {

@@ -17,11 +17,11 @@
 
 namespace trust {
 
-// One request on its way through a route. `parameters` are what stood for the {…} of its path.
+// One request on its way through a route. `path_values` are what stood for the {…} of its path.
 struct Call {
   Service& service;
   const Request& request;
-  std::vector<std::string> parameters;
+  std::vector<std::string> path_values;
 };
 
 Response json_response(int status, const Json& json);

@@ -5,7 +5,7 @@
 #include <chrono>
 #include <nlohmann/json.hpp>
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 
 namespace trust {
 namespace {
@@ -16,7 +16,7 @@ Json text_or_null(const std::optional<Text>& text) {
 }
 
 Answer status(const Call& call) {
-  Query(call.request).finish();
+  Parameters(call.request).finish();
   Service& service = call.service;
   const Changes::Status now = service.changes.status();
   std::string store_id;

@@ -1,6 +1,6 @@
 #include "daemon/routes/table.h"
 
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 
 namespace trust {
 namespace {
@@ -57,14 +57,14 @@ const Route* Table::find(const Request& request) const noexcept {
   return nullptr;
 }
 
-std::vector<std::string> Table::parameters(const Route& route, const Request& request) {
-  std::vector<std::string> parameters;
-  if (route.path.find('{') == route.path.npos) return parameters;
+std::vector<std::string> Table::path_values(const Route& route, const Request& request) {
+  std::vector<std::string> values;
+  if (route.path.find('{') == route.path.npos) return values;
   const auto segments = split(route.path);
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    if (is_parameter(segments[i])) parameters.push_back(request.segments[i]);
+    if (is_parameter(segments[i])) values.push_back(request.segments[i]);
   }
-  return parameters;
+  return values;
 }
 
 std::string Table::allowed(const Request& request) const {

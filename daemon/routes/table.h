@@ -37,7 +37,7 @@ class Table {
   // The route, or none.
   const Route* find(const Request& request) const noexcept;
   // What stands for the {…} of its path.
-  static std::vector<std::string> parameters(const Route& route, const Request& request);
+  static std::vector<std::string> path_values(const Route& route, const Request& request);
   // "GET, POST": the methods of a path that is known, for 405; empty when it is not.
   std::string allowed(const Request& request) const;
 

@@ -1,4 +1,4 @@
-#include "daemon/routes/query.h"
+#include "daemon/routes/parameters.h"
 
 #include <charconv>
 
@@ -21,7 +21,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text) noexcept {
   return number;
 }
 
-std::optional<std::string> Query::text(std::string_view name) {
+std::optional<std::string> Parameters::text(std::string_view name) {
   taken_.emplace(name);
   std::optional<std::string> found;
   for (const auto& [key, value] : request_.query) {
@@ -32,7 +32,7 @@ std::optional<std::string> Query::text(std::string_view name) {
   return found;
 }
 
-std::optional<std::uint64_t> Query::number(std::string_view name) {
+std::optional<std::uint64_t> Parameters::number(std::string_view name) {
   const auto value = text(name);
   if (!value) return std::nullopt;
   const auto number = parse_number(*value);
@@ -40,20 +40,20 @@ std::optional<std::uint64_t> Query::number(std::string_view name) {
   return number;
 }
 
-std::optional<UnixTime> Query::time(std::string_view name) {
+std::optional<UnixTime> Parameters::time(std::string_view name) {
   const auto value = text(name);
   if (!value) return std::nullopt;
   return parse_time(*value);
 }
 
-bool Query::flag(std::string_view name) {
+bool Parameters::flag(std::string_view name) {
   const auto value = text(name);
   if (!value || *value == "false") return false;
   if (*value != "true") throw Error(Code::usage, named(name) + " is not true or false");
   return true;
 }
 
-std::size_t Query::limit() {
+std::size_t Parameters::limit() {
   const std::uint64_t limit = number("limit").value_or(kDefaultLimit);
   if (limit < 1 || limit > kMostLimit) {
     throw Error(Code::usage,
@@ -62,7 +62,7 @@ std::size_t Query::limit() {
   return static_cast<std::size_t>(limit);
 }
 
-std::uint64_t Query::cursor(std::uint64_t first) {
+std::uint64_t Parameters::cursor(std::uint64_t first) {
   const auto value = text("cursor");
   if (!value) return first;
   const auto number = parse_number(*value);
@@ -70,7 +70,7 @@ std::uint64_t Query::cursor(std::uint64_t first) {
   return *number;
 }
 
-void Query::finish() const {
+void Parameters::finish() const {
   for (const auto& [name, value] : request_.query) {
     if (taken_.contains(name)) continue;
     std::string known;

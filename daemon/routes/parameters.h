@@ -16,10 +16,10 @@ namespace trust {
 inline constexpr std::size_t kDefaultLimit = 100;
 inline constexpr std::size_t kMostLimit = 1000;
 
-class Query {
+class Parameters {
  public:
-  // `request` outlives the Query.
-  explicit Query(const Request& request) : request_(request) {}
+  // `request` outlives the Parameters.
+  explicit Parameters(const Request& request) : request_(request) {}
 
   std::optional<std::string> text(std::string_view name);
   std::optional<std::uint64_t> number(std::string_view name);

@@ -1,0 +1,200 @@
+// trustd: reads its configuration, takes its state, serves until it is told to stop.
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "daemon/application.h"
+#include "daemon/attendant.h"
+#include "daemon/auth.h"
+#include "daemon/changes.h"
+#include "daemon/config.h"
+#include "daemon/front.h"
+#include "daemon/instance_lock.h"
+#include "daemon/listener.h"
+#include "daemon/logging.h"
+#include "daemon/readers.h"
+#include "daemon/service.h"
+#include "daemon/token.h"
+#include "libtrust/error.h"
+#include "libtrust/file.h"
+#include "libtrust/layout.h"
+#include "libtrust/publish.h"
+#include "libtrust/store.h"
+
+namespace trust {
+namespace {
+
+struct Options {
+  bool system = false;
+  std::string state;
+  std::string socket;
+  std::string listen;
+  std::string config;
+};
+
+std::string absolute(const std::string& path) {
+  return std::filesystem::absolute(path).lexically_normal();
+}
+
+Layout layout_of(const Options& options) {
+  Layout layout = options.system ? Layout::machine() : Layout::user(process_environment());
+  if (!options.state.empty()) layout = Layout::at_state(layout, absolute(options.state));
+  if (!options.socket.empty()) layout.socket = absolute(options.socket);
+  if (!options.config.empty()) layout.config = absolute(options.config);
+  return layout;
+}
+
+// Keys and decisions stay out of core files, and out of the hands of the user's other programs.
+void keep_memory_private() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__)
+  ::prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+std::vector<Listener> listeners_of(const Layout& layout, const Config& config) {
+  std::vector<Listener> listeners = listeners_from_manager();
+  bool tcp = false;
+  bool unix_socket = false;
+  for (const Listener& listener : listeners) {
+    (listener.unix_socket() ? unix_socket : tcp) = true;
+  }
+  if (!unix_socket) {
+    // The machine's socket is for members of `trust`, as far as we may hand it to them.
+    std::optional<gid_t> group;
+    const auto members = layout.system ? trust_group() : std::nullopt;
+    if (members && (::geteuid() == 0 || ::getegid() == *members)) group = members;
+    listeners.push_back(listen_unix(layout.socket, config.listen.socket_mode, group));
+  }
+  if (!tcp && !config.listen.tcp.empty()) listeners.push_back(listen_tcp(config.listen.tcp));
+  return listeners;
+}
+
+FrontLimits front_limits_of(const Config& config) {
+  FrontLimits limits;
+  limits.request = std::chrono::seconds(config.limits.request_timeout_s);
+  limits.connections = config.limits.connections;
+  limits.connections_per_uid = config.limits.connections_per_user;
+  limits.workers = config.limits.workers;
+  return limits;
+}
+
+std::string names_of(const std::vector<Listener>& listeners) {
+  std::string names;
+  for (const Listener& listener : listeners) names += (names.empty() ? "" : ", ") + listener.name();
+  return names;
+}
+
+void serve(const Options& options) {
+  ::umask(077);
+  ::mallopt(M_ARENA_MAX, 2); // threads that wait need no heap of their own
+  keep_memory_private();
+  Attendant::block_signals();
+  set_up_logging();
+
+  const Layout layout = layout_of(options);
+  Config config = Config::read(layout.config);
+  if (!options.listen.empty()) {
+    config.listen.tcp = options.listen;
+  }
+  open_own_directory(layout.state, layout.system ? 0711 : 0700);
+  const InstanceLock lock(layout.state);
+  Token::remove_stale(layout.state);
+
+  Store store = Store::open(layout.database, system_clock_now);
+  PublishSettings publishing;
+  publishing.directory = layout.store;
+  publishing.keep_generations = config.store.keep_generations;
+  publishing.system = layout.system;
+  auto publisher = std::make_unique<Publisher>(publishing);
+
+  Changes::Settings changing;
+  changing.base = config.store.base;
+  changing.system = layout.system;
+  changing.most_waiting = config.limits.waiting_changes;
+  std::atomic<Front*> serving{nullptr};
+  Changes changes(changing, system_clock_now, std::move(store), std::move(publisher), [&serving] {
+    if (Front* front = serving.load()) front->wake_streams();
+  });
+  Readers readers(layout.database, system_clock_now);
+
+  std::vector<Listener> listeners = listeners_of(layout, config);
+  std::optional<Token> token;
+  std::string socket_path;
+  for (const Listener& listener : listeners) {
+    if (listener.unix_socket() && socket_path.empty()) socket_path = listener.name();
+    if (!listener.unix_socket() && !token) token.emplace(layout.state);
+  }
+  Rights rights{::geteuid(), trust_group(), token ? token->text() : std::string(),
+                config.listen.tcp_write};
+  Service service(config, layout, std::move(rights), system_clock_now, changes, readers);
+  RestApplication application(service);
+  const std::string where = names_of(listeners);
+  Front front(application, std::move(listeners), front_limits_of(config));
+  service.front_counts = [&front] { return front.counts(); };
+  serving = &front;
+
+  const std::string ready = "trustd " TRUST_VERSION " ready at " + where + ", store " +
+                            layout.store + ", generation " + std::to_string(changes.generation());
+  std::cout << ready << std::endl;
+  {
+    const Attendant attendant(
+        [&front] { front.stop(); },
+        [&socket_path] { return socket_path.empty() || answers_health(socket_path); },
+        "Serving at " + where);
+    front.run();
+  }
+  serving = nullptr;
+  changes.stop();
+  spdlog::info("stopped at generation {} (audit head {})", changes.generation(),
+               changes.status().audit_head);
+}
+
+int run(int argc, char** argv) {
+  CLI::App app("trustd decides what this machine trusts, and publishes it for every program");
+  Options options;
+  app.add_flag("--system", options.system, "Serve the machine, not this user");
+  app.add_option("--state", options.state, "Keep the database and what is published in DIR")
+      ->type_name("DIR");
+  app.add_option("--socket", options.socket, "Listen at this UNIX socket")->type_name("PATH");
+  app.add_option("--listen", options.listen, "Listen at the loopback too")
+      ->type_name("127.0.0.1:PORT");
+  app.add_option("--config", options.config, "Read this trustd.toml")->type_name("FILE");
+  app.set_version_flag("--version", "trustd " TRUST_VERSION);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : facts(Code::usage).exit_status;
+  }
+  try {
+    serve(options);
+    return 0;
+  } catch (const Error& error) {
+    std::cerr << "trustd: " << error.message() << '\n';
+    if (!error.hint().empty()) std::cerr << "hint: " << error.hint() << '\n';
+    return facts(error.code()).exit_status;
+  } catch (const std::exception& error) {
+    std::cerr << "trustd: " << error.what() << '\n';
+    return 1;
+  }
+}
+
+} // namespace
+} // namespace trust
+
+int main(int argc, char** argv) { return trust::run(argc, argv); }
