@@ -295,11 +295,9 @@ TEST(Decode, ShowsTheNameOfTheInputEscaped) {
 }
 
 // What fuzzers found for others: parsed or refused, nothing else.
+#ifdef TRUST_DATA_DIR
 TEST(Decode, SurvivesEverySeed) {
   const std::filesystem::path archive = std::filesystem::path(TRUST_DATA_DIR) / "fuzz-seeds.tar.gz";
-  if (std::string_view(TRUST_DATA_DIR).empty() || !std::filesystem::exists(archive)) {
-    GTEST_SKIP() << "no fuzz seeds: configure with -DTRUST_DATA_DIR=DIR";
-  }
   const std::filesystem::path folder =
       std::filesystem::path(::testing::TempDir()) / ("seeds-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
@@ -330,6 +328,7 @@ TEST(Decode, SurvivesEverySeed) {
   RecordProperty("seeds", seen);
   RecordProperty("parsed", parsed);
 }
+#endif
 
 } // namespace
 } // namespace trust
