@@ -55,7 +55,7 @@ class Loop {
   void advance(Connection& connection);
   void come_back_to(Connection& connection);
   void count_bytes(Connection& connection);
-  void check_bytes(Connection& connection);
+  bool has_room(Connection& connection);
   bool read_more(Connection& connection);
   void read_bytes(Connection& connection, std::string_view bytes);
   RequestReader::Step on_head(Connection& connection, bool body_has_begun);

@@ -70,20 +70,11 @@ void Loop::advance(Connection& connection) {
     bool more = false;
     if (!connection.finished) {
       switch (connection.state) {
-        case State::reading:
-          more = read_more(connection);
-          break;
-        case State::waiting:
-          break;
-        case State::writing:
-          more = write_more(connection);
-          break;
-        case State::streaming:
-          more = stream_more(connection);
-          break;
-        case State::lingering:
-          more = throw_away(connection);
-          break;
+        case State::reading: more = read_more(connection); break;
+        case State::waiting: break;
+        case State::writing: more = write_more(connection); break;
+        case State::streaming: more = stream_more(connection); break;
+        case State::lingering: more = throw_away(connection); break;
       }
     }
     if (connection.finished) {
@@ -157,23 +148,25 @@ void Loop::read_bytes(Connection& connection, std::string_view bytes) {
       refuse(connection, reader.refusal());
     } else if (step == Step::ready) {
       ++requests;
-      on_request(connection, bytes.empty());
+      if (has_room(connection)) on_request(connection, bytes.empty());
     } else {
       if (first_bytes) set_deadline(connection, request_deadlines_);
-      check_bytes(connection);
+      count_bytes(connection);
+      has_room(connection);
     }
   }
   if (bytes.empty() || connection.linger_after) return;
   connection.unread = bytes;
 }
 
-// What a client holds here while it takes its time is bounded for a uid and in all.
-void Loop::check_bytes(Connection& connection) {
-  count_bytes(connection);
+// What clients make the front hold, by sending slowly or by not taking answers, is bounded for a
+// uid and in all. Refuses and says false when it is too much already.
+bool Loop::has_room(Connection& connection) {
   const Verdict verdict = quota_.check(connection.tally, Resource::buffered_bytes, 0);
-  if (verdict == Verdict::granted) return;
-  refuse(connection, too_busy(verdict, "this user's requests hold too much memory",
-                              "the requests of all users hold too much memory"));
+  if (verdict == Verdict::granted) return true;
+  refuse(connection, too_busy(verdict, "this user's requests and answers hold too much memory",
+                              "the requests and answers of all users hold too much memory"));
+  return false;
 }
 
 RequestReader::Step Loop::on_head(Connection& connection, bool body_has_begun) {
@@ -299,14 +292,9 @@ void Loop::begin_writing(Connection& connection, std::string bytes) {
 
 bool Loop::write_more(Connection& connection) {
   switch (connection.send()) {
-    case Connection::Moved::failed:
-      connection.finished = true;
-      return false;
-    case Connection::Moved::some:
-      wait_for_room(connection, true);
-      return false;
-    case Connection::Moved::all:
-      break;
+    case Connection::Moved::failed: connection.finished = true; return false;
+    case Connection::Moved::some: wait_for_room(connection, true); return false;
+    case Connection::Moved::all: break;
   }
   wait_for_room(connection, false);
   ++requests_;
@@ -396,17 +384,14 @@ bool Loop::stream_more(Connection& connection) {
   if (connection.unsent() == 0) return false;
   const std::size_t before = connection.unsent();
   switch (connection.send()) {
-    case Connection::Moved::failed:
-      connection.finished = true;
-      return false;
+    case Connection::Moved::failed: connection.finished = true; return false;
     case Connection::Moved::some: {
       const bool was_blocked = connection.blocked;
       wait_for_room(connection, true);
       if (!was_blocked || connection.unsent() < before) set_deadline(connection, stall_deadlines_);
       return false;
     }
-    case Connection::Moved::all:
-      break;
+    case Connection::Moved::all: break;
   }
   wait_for_room(connection, false);
   set_deadline(connection, comment_deadlines_);
