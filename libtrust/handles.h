@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <netdb.h>
 #include <openssl/bio.h>
+#include <openssl/cms.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -32,6 +33,10 @@ struct Deleter {
 };
 
 inline void free_x509_stack(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
+inline void free_pkcs7_stack(STACK_OF(PKCS7) * stack) { sk_PKCS7_pop_free(stack, PKCS7_free); }
+inline void free_safebag_stack(STACK_OF(PKCS12_SAFEBAG) * stack) {
+  sk_PKCS12_SAFEBAG_pop_free(stack, PKCS12_SAFEBAG_free);
+}
 inline void free_openssl(void* memory) { OPENSSL_free(memory); }
 
 using X509Ptr = std::unique_ptr<X509, Deleter<X509_free>>;
@@ -54,6 +59,12 @@ using MdCtxPtr = std::unique_ptr<EVP_MD_CTX, Deleter<EVP_MD_CTX_free>>;
 using BioPtr = std::unique_ptr<BIO, Deleter<BIO_free_all>>;
 using Pkcs7Ptr = std::unique_ptr<PKCS7, Deleter<PKCS7_free>>;
 using Pkcs12Ptr = std::unique_ptr<PKCS12, Deleter<PKCS12_free>>;
+using Pkcs7StackPtr = std::unique_ptr<STACK_OF(PKCS7), Deleter<free_pkcs7_stack>>;
+using SafeBagStackPtr = std::unique_ptr<STACK_OF(PKCS12_SAFEBAG), Deleter<free_safebag_stack>>;
+using CmsPtr = std::unique_ptr<CMS_ContentInfo, Deleter<CMS_ContentInfo_free>>;
+using PbeParametersPtr = std::unique_ptr<PBEPARAM, Deleter<PBEPARAM_free>>;
+using Pbe2ParametersPtr = std::unique_ptr<PBE2PARAM, Deleter<PBE2PARAM_free>>;
+using Pbkdf2ParametersPtr = std::unique_ptr<PBKDF2PARAM, Deleter<PBKDF2PARAM_free>>;
 using SslPtr = std::unique_ptr<SSL, Deleter<SSL_free>>;
 using SslCtxPtr = std::unique_ptr<SSL_CTX, Deleter<SSL_CTX_free>>;
 using OpensslString = std::unique_ptr<char, Deleter<free_openssl>>;
