@@ -202,3 +202,30 @@ def test_openssl_verify(bench, key):
     ran = bench.done(openssl, "verify", "-partial_chain", "-no-CApath", "-no-CAstore", "-CAfile",
                      bench.path("shadow.pem"), bench.path("shadow.pem"))
     assert "OK" in ran.out
+
+
+@pytest.mark.parametrize("scope, names, accepted", [
+    ((IN_SCOPE,), (IN_SCOPE,), True),
+    ((IN_SCOPE,), (OUTSIDE,), False),
+    ((IN_SCOPE,), ("127.0.0.1",), False),
+    (("127.0.0.1",), ("127.0.0.1",), True),
+    (("127.0.0.0/8",), ("127.0.0.1",), True),
+    (("127.0.0.0/8",), (IN_SCOPE,), False),
+    (("10.0.0.0/8",), ("127.0.0.1",), False),
+    ((IN_SCOPE, "127.0.0.1"), (IN_SCOPE, "127.0.0.1"), True),
+])
+def test_nss(bench, scope, names, accepted):
+    certutil = need.program("certutil", "libnss3-tools")
+    ca = authority("rsa")
+    bench.write("shadow.pem", bench.shadow(ca, *scope))
+    bench.write("leaf.pem", mint.server(ca, *names).pem)
+    bench.write("db/empty", "")
+    database = ["-d", bench.path("db")]
+    bench.done(certutil, "-N", *database, "--empty-password")
+    bench.done(certutil, "-A", *database, "-n", "anchor", "-t", "C,,", "-a", "-i",
+               bench.path("shadow.pem"))
+    bench.done(certutil, "-A", *database, "-n", "leaf", "-t", ",,", "-a", "-i",
+               bench.path("leaf.pem"))
+    ran = bench.run(certutil, "-V", *database, "-n", "leaf", "-u", "V", "-e")
+    assert (ran.status == 0) == accepted, str(ran)
+    assert accepted or "not permitted to issue" in ran.out + ran.err, str(ran)
