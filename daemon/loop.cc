@@ -105,7 +105,7 @@ void Loop::run() {
     turn();
   }
   for (const auto& connection : connections_) {
-    if (connection) close(*connection);
+    if (connection) drop(*connection);
   }
   publish_counts();
 }
@@ -242,7 +242,7 @@ void Loop::admit_connection(Fd socket) {
     watch(epoll_, EPOLL_CTL_ADD, connection.fd.get(), EPOLLIN | EPOLLRDHUP | EPOLLET, id);
   } catch (const Error& error) {
     spdlog::warn("{}", error.message());
-    close(connection);
+    drop(connection);
     return;
   }
   set_deadline(connection, idle_deadlines_);
@@ -262,7 +262,7 @@ Connection* Loop::find(std::uint64_t id) noexcept {
   return connection != nullptr && connection->id == id ? connection : nullptr;
 }
 
-void Loop::close(Connection& connection) {
+void Loop::drop(Connection& connection) {
   const std::uint64_t id = connection.id;
   const uid_t uid = connection.peer->uid;
   Quota::Tally& tally = connection.tally;
@@ -303,10 +303,10 @@ void Loop::expire() {
       use(*static_cast<Connection*>(deadline->owner));
     }
   };
-  each_due(idle_deadlines_, [this](Connection& connection) { close(connection); });
-  each_due(linger_deadlines_, [this](Connection& connection) { close(connection); });
-  each_due(write_deadlines_, [this](Connection& connection) { close(connection); });
-  each_due(stall_deadlines_, [this](Connection& connection) { close(connection); });
+  each_due(idle_deadlines_, [this](Connection& connection) { drop(connection); });
+  each_due(linger_deadlines_, [this](Connection& connection) { drop(connection); });
+  each_due(write_deadlines_, [this](Connection& connection) { drop(connection); });
+  each_due(stall_deadlines_, [this](Connection& connection) { drop(connection); });
   each_due(request_deadlines_, [this](Connection& connection) {
     refuse(connection, {408, "timeout", "the request did not arrive in time"});
     advance(connection);

@@ -49,7 +49,7 @@ class Loop {
   void begin_stop();
   void publish_counts() noexcept;
   Connection* find(std::uint64_t id) noexcept;
-  void close(Connection& connection);
+  void drop(Connection& connection);
 
   // loop_requests.cc: what happens on one connection
   void advance(Connection& connection);

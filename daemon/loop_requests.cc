@@ -78,7 +78,7 @@ void Loop::advance(Connection& connection) {
       }
     }
     if (connection.finished) {
-      close(connection);
+      drop(connection);
       return;
     }
     if (!more) {

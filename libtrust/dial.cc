@@ -74,15 +74,46 @@ SslCtxPtr context_for(Collector& collector) {
   return context;
 }
 
-// What the first bytes are, if they cannot be TLS: to follow "it answered with".
-std::string foreign_answer(std::string_view bytes) {
+// The first bytes that a server sent, kept as OpenSSL reads them from the socket.
+struct FirstBytes {
+  std::array<char, 5> bytes{};
+  std::size_t count = 0;
+
+  std::string_view view() const { return {bytes.data(), count}; }
+};
+
+long on_bio(BIO* bio, int operation, const char* data, std::size_t, int, long, int result,
+            std::size_t* processed) noexcept {
+  if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0 && processed != nullptr) {
+    auto& first = *reinterpret_cast<FirstBytes*>(BIO_get_callback_arg(bio));
+    for (std::size_t i = 0; i < *processed && first.count < first.bytes.size(); ++i) {
+      first.bytes[first.count++] = data[i];
+    }
+  }
+  return result;
+}
+
+// Error{tls} if what came first cannot be TLS.
+void refuse_foreign(const Endpoint& endpoint, const FirstBytes& first, int fd) {
   constexpr char kAlert = 21;
   constexpr char kHandshake = 22;
-  if (bytes.empty() || bytes[0] == kAlert || bytes[0] == kHandshake) return {};
-  if (bytes.starts_with("HTTP/") || bytes.starts_with("<")) return "plain HTTP";
-  if (bytes.starts_with("SSH-")) return "SSH";
-  if (bytes.starts_with("220")) return "the greeting of a mail or FTP server";
-  return "\"" + shown(bytes.substr(0, bytes.find_first_of("\r\n"))) + "\"";
+  if (first.count == 0 || first.bytes[0] == kAlert || first.bytes[0] == kHandshake) return;
+  std::string answer(first.view());
+  std::array<char, 40> more{};
+  const ssize_t count = ::recv(fd, more.data(), more.size(), MSG_DONTWAIT);
+  if (count > 0) answer.append(more.data(), static_cast<std::size_t>(count));
+  std::string what;
+  if (answer.starts_with("HTTP/") || answer.starts_with("<")) {
+    what = "plain HTTP";
+  } else if (answer.starts_with("SSH-")) {
+    what = "SSH";
+  } else if (answer.starts_with("220")) {
+    what = "the greeting of a mail or FTP server";
+  } else {
+    what = '"' + shown(answer.substr(0, answer.find_first_of("\r\n"))) + '"';
+  }
+  throw Error(Code::tls, endpoint.text() + " does not speak TLS: it answered with " + what,
+              "start the server with TLS, or name the port that has it");
 }
 
 // Why OpenSSL gave up, from the oldest error of its queue. `errno_then`: of the last read or
@@ -135,8 +166,7 @@ bool peer_broke_off(int ssl_error) {
 }
 
 void shake_hands(SSL* ssl, int fd, const Endpoint& endpoint, const Deadline& deadline,
-                 const Collector& collector) {
-  bool answered = false;
+                 const Collector& collector, const FirstBytes& first) {
   for (;;) {
     ERR_clear_error();
     errno = 0;
@@ -144,6 +174,7 @@ void shake_hands(SSL* ssl, int fd, const Endpoint& endpoint, const Deadline& dea
     const int errno_then = errno;
     if (collector.failure) std::rethrow_exception(collector.failure);
     if (result == 1) return;
+    refuse_foreign(endpoint, first, fd);
     short events = 0;
     const int ssl_error = SSL_get_error(ssl, result);
     switch (ssl_error) {
@@ -155,20 +186,7 @@ void shake_hands(SSL* ssl, int fd, const Endpoint& endpoint, const Deadline& dea
     }
     if (!wait_for(fd, events, deadline)) {
       throw deadline.error(endpoint, "in the TLS handshake",
-                           answered ? "" : "does the server speak TLS on this port?");
-    }
-    if (!answered && events == POLLIN) {
-      std::array<char, 32> first{};
-      const ssize_t count = ::recv(fd, first.data(), first.size(), MSG_PEEK);
-      if (count > 0) {
-        answered = true;
-        const std::string foreign = foreign_answer({first.data(), static_cast<std::size_t>(count)});
-        if (!foreign.empty()) {
-          throw Error(Code::tls,
-                      endpoint.text() + " does not speak TLS: it answered with " + foreign,
-                      "start the server with TLS, or name the port that has it");
-        }
-      }
+                           first.count > 0 ? "" : "does the server speak TLS on this port?");
     }
   }
 }
@@ -182,16 +200,19 @@ Presented dial(const Endpoint& endpoint, std::chrono::milliseconds deadline_ms,
 
   const ErrorQueueAside queue;
   Collector collector{endpoint, {}, {}};
+  FirstBytes first;
   const SslCtxPtr context = context_for(collector);
   const SslPtr ssl(SSL_new(context.get()));
   if (!ssl) throw std::bad_alloc();
   BIO* const bio = socket_bio(connection.fd.get()).release();
   SSL_set_bio(ssl.get(), bio, bio);
+  BIO_set_callback_ex(bio, on_bio);
+  BIO_set_callback_arg(bio, reinterpret_cast<char*>(&first));
   const Host& name = server_name ? *server_name : endpoint.host;
   if (!name.is_address() && SSL_set_tlsext_host_name(ssl.get(), name.text().c_str()) != 1) {
     throw std::bad_alloc();
   }
-  shake_hands(ssl.get(), connection.fd.get(), endpoint, deadline, collector);
+  shake_hands(ssl.get(), connection.fd.get(), endpoint, deadline, collector, first);
   if (collector.chain.empty()) {
     throw Error(Code::tls, endpoint.text() + " presents no certificate");
   }

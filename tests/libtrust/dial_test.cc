@@ -166,7 +166,8 @@ TEST(Dial, KeepsItsDeadlineWhileBytesDrip) {
     while (!line.ends_within(5)) line.send("\x02");
   });
   const auto begin = std::chrono::steady_clock::now();
-  EXPECT_EQ(failure_of(server.endpoint(), 200ms).code(), Code::timeout);
+  const Error error = failure_of(server.endpoint(), 200ms);
+  EXPECT_EQ(error.code(), Code::timeout) << error.message();
   EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s);
 }
 
