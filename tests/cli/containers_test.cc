@@ -179,11 +179,9 @@ TEST(Containers, SayThatTheyAreDamaged) {
   }
 }
 
+#ifdef TRUST_DATA_DIR
 TEST(Containers, SurviveEverySeed) {
   const std::filesystem::path archive = std::filesystem::path(TRUST_DATA_DIR) / "fuzz-seeds.tar.gz";
-  if (std::string_view(TRUST_DATA_DIR).empty() || !std::filesystem::exists(archive)) {
-    GTEST_SKIP() << "no fuzz seeds: configure with -DTRUST_DATA_DIR=DIR";
-  }
   const std::filesystem::path folder =
       std::filesystem::path(::testing::TempDir()) / ("containers-" + std::to_string(getpid()));
   std::filesystem::create_directories(folder);
@@ -205,6 +203,7 @@ TEST(Containers, SurviveEverySeed) {
   std::filesystem::remove_all(folder);
   EXPECT_GT(seen, 1000);
 }
+#endif
 
 } // namespace
 } // namespace trust
