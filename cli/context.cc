@@ -74,6 +74,21 @@ StoreChoice Context::published_store() const {
               system_error("cannot read the store at " + where, error_number).message());
 }
 
+void Context::print_json(const Json& json) const {
+  constexpr bool kAsciiOnly = true;
+  const std::string text = json.dump(-1, ' ', kAsciiOnly, Json::error_handler_t::replace);
+  std::string safe;
+  safe.reserve(text.size() + 1);
+  for (const char c : text) {
+    if (c == '\x7f') {
+      safe += "\\u007f";
+    } else {
+      safe += c;
+    }
+  }
+  terminal_.line(safe);
+}
+
 Json Context::body() const {
   Json body = Json::object();
   if (!globals_.reason.empty()) body["reason"] = globals_.reason;

@@ -39,6 +39,10 @@ class Context {
   // The same, absolute and with something published. Error{store_missing} if there is nothing.
   StoreChoice published_store() const;
 
+  // On one line. What came from outside stands there as JSON's own escapes, whatever a terminal
+  // would do with it.
+  void print_json(const Json& json) const;
+
   // {"reason": …} if one was given.
   Json body() const;
 

@@ -1,6 +1,7 @@
 // trustctl: reads the command line and calls the one command that it names.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <functional>
@@ -104,7 +105,7 @@ void define_add(CLI::App& app, Line& line) {
   named(add->add_option("--host", a.hosts,
                         "trust it for this host, *.name, **.name or network alone"),
         "PATTERN")
-      ->take_all();
+      ->allow_extra_args(false);
   named(add->add_option("--label", a.label, "its name; made of the host or file if not given"),
         "LABEL");
   add_ends(*add, a.duration, a.until);
@@ -159,7 +160,8 @@ void define_pins(CLI::App& app, Line& line) {
         "PIN");
   named(add->add_option("--from", a.from, "the key of this file, or of what this server presents"),
         "FILE|HOST:PORT");
-  named(add->add_option("--backup", a.backups, "a key that is not in use yet"), "PIN")->take_all();
+  named(add->add_option("--backup", a.backups, "a key that is not in use yet"), "PIN")
+      ->allow_extra_args(false);
   add->add_flag("--report-only", a.report_only, "report a mismatch, refuse nothing");
   add->add_flag("--leaf-only", a.leaf_only, "the server's own key must match, not an issuer's");
   add_ends(*add, a.duration, a.until);
@@ -356,11 +358,10 @@ int run(int argc, char** argv) {
   define_history(app, line);
   define_hidden(app, line);
 
-  std::vector<std::string> words = take_words(argc, argv, line);
+  const std::vector<std::string> words = take_words(argc, argv, line);
   const Environment environment = process_environment();
   try {
-    std::reverse(words.begin(), words.end());
-    app.parse(std::move(words));
+    app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
   } catch (const CLI::Success& asked) {
     return app.exit(asked); // --help, --version
   } catch (const CLI::ParseError& error) {
@@ -370,7 +371,13 @@ int run(int argc, char** argv) {
       at = at->get_subcommands().front();
       help += " " + at->get_name();
     }
-    terminal.complain(Error(Code::usage, error.what(), help + " --help"));
+    std::string message = shown(error.what());
+    if (app.get_subcommands().empty()) {
+      const auto unknown = std::find_if(words.begin(), words.end(),
+                                        [](const std::string& word) { return word[0] != '-'; });
+      message = unknown == words.end() ? "no command given" : "no command " + shown(*unknown);
+    }
+    terminal.complain(Error(Code::usage, message, help + " --help"));
     return kUsage;
   }
   if (!line.run.command.empty()) line.run.command = line.words;

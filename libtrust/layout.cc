@@ -153,9 +153,9 @@ std::vector<SocketCandidate> socket_candidates(const std::optional<std::string>&
   if (const auto named = environment("TRUSTD_SOCKET")) return {{*named, "TRUSTD_SOCKET"}};
   std::vector<SocketCandidate> candidates;
   if (const auto runtime = directory_in(environment, "XDG_RUNTIME_DIR")) {
-    candidates.push_back({joined(joined(*runtime, "trustd"), kSocketName), "the user's daemon"});
+    candidates.push_back({joined(joined(*runtime, "trustd"), kSocketName), "XDG_RUNTIME_DIR"});
   }
-  candidates.push_back({joined(user_state(environment), kSocketName), "the user's daemon"});
+  candidates.push_back({joined(user_state(environment), kSocketName), "the user's state"});
   candidates.push_back(machine);
   return candidates;
 }

@@ -10,12 +10,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command/advice.h"
-#include "cli/command/end.h"
 #include "cli/command/entry.h"
+#include "cli/command/value.h"
 #include "cli/containers.h"
 #include "libtrust/decode.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
+#include "libtrust/label.h"
 
 namespace trust {
 namespace {
@@ -83,8 +84,8 @@ Input unpack(const Context& context, const AddArguments& arguments, const std::s
 
 void check_fingerprint(const AddArguments& arguments, const Input& input,
                        const std::string& source) {
-  if (arguments.fingerprint.empty()) return;
-  const Fingerprint expected = Fingerprint::parse(arguments.fingerprint);
+  if (!arguments.fingerprint) return;
+  const Fingerprint expected = said([&] { return Fingerprint::parse(*arguments.fingerprint); });
   for (const Fingerprint& found : input.fingerprints) {
     if (found == expected) continue;
     throw Error(Code::fingerprint, shown(source) + " holds a certificate with the fingerprint " +
@@ -100,7 +101,9 @@ void add_bytes(Context& context, const AddArguments& arguments, const std::strin
   body["pem"] = input.pem;
   body["source"] = ascii_only(source);
   if (!arguments.as.empty()) body["trust"] = arguments.as;
-  if (!arguments.hosts.empty()) body["hosts"] = arguments.hosts;
+  for (const std::string& host : arguments.hosts) {
+    body["hosts"].push_back(said([&] { return Pattern::parse(host); }).text());
+  }
   if (input.fingerprints.size() > kMostShown) {
     context.terminal().progress("adding " + std::to_string(input.fingerprints.size()) +
                                 " certificates of " + shown(source) + " …");
@@ -156,7 +159,7 @@ void add_directory(Context& context, const AddArguments& arguments, const std::s
 void add_source(Context& context, const AddArguments& arguments, const std::string& source) {
   if (source == "-") return add_bytes(context, arguments, read_stdin(), "standard input");
   if (source.starts_with("https://")) {
-    return add_server(context, arguments, Endpoint::parse(source, 443));
+    return add_server(context, arguments, said([&] { return Endpoint::parse(source, 443); }));
   }
   struct stat status {};
   if (::stat(source.c_str(), &status) == 0) {
@@ -166,7 +169,7 @@ void add_source(Context& context, const AddArguments& arguments, const std::stri
   const int error_number = errno;
   const bool has_port = source.find(':') != std::string::npos;
   if (has_port && source.find('/') == std::string::npos) {
-    return add_server(context, arguments, Endpoint::parse(source, 443));
+    return add_server(context, arguments, said([&] { return Endpoint::parse(source, 443); }));
   }
   if (error_number != ENOENT && error_number != ENOTDIR) {
     throw system_error("cannot read " + shown(source), error_number);
@@ -176,7 +179,8 @@ void add_source(Context& context, const AddArguments& arguments, const std::stri
               host ? "trustctl add " + host->text() + ":443" : "");
 }
 
-void print_certificates(const Context& context, const Json& answer) {
+void print_certificates(const Context& context, const Json& answer,
+                        const std::vector<std::string>& warnings) {
   const Terminal& terminal = context.terminal();
   const Json& entries = array_at(answer, "certificates");
   std::size_t fresh = 0;
@@ -192,7 +196,7 @@ void print_certificates(const Context& context, const Json& answer) {
     terminal.say((flag_at(entry, "created") ? "added " : "stored already: ") +
                  terminal.styled(label, Style::strong) + " as " + text_at(entry, "trust") +
                  ", for " + scope_text(entry));
-    for (const std::string& line : consequences(entry)) terminal.say("  " + line);
+    for (const std::string& line : consequences(entry, warnings)) terminal.say("  " + line);
   }
   terminal.say(generation_text(answer));
   if (entries.size() == 1) terminal.say(usage_text(text_at(entries.front(), "label")));
@@ -210,7 +214,7 @@ std::string ascii_only(std::string_view text) {
 
 Json add_request(const Context& context, const AddArguments& arguments, UnixTime now) {
   Json body = context.body();
-  if (!arguments.label.empty()) body["label"] = arguments.label;
+  if (arguments.label) body["label"] = said([&] { return parse_label(*arguments.label); });
   if (const auto end = end_from(arguments.duration, arguments.until, now)) {
     body["expires_at"] = rfc3339(*end);
   }
@@ -234,13 +238,15 @@ void print_addition(const Context& context, const Json& answer,
     if (!seen) terminal.warn(printable(warning));
   }
   if (context.globals().json) {
-    terminal.line(answer.dump());
+    context.print_json(answer);
   } else if (terminal.quiet()) {
     for (const Json& entry : array_at(answer, "certificates")) {
       terminal.line(shown(text_at(entry, "label")));
     }
   } else {
-    print_certificates(context, answer);
+    std::vector<std::string> warnings = texts_at(answer, "warnings");
+    warnings.insert(warnings.end(), shown_before.begin(), shown_before.end());
+    print_certificates(context, answer, warnings);
   }
 }
 

@@ -17,10 +17,10 @@ namespace trust {
 
 struct AddArguments {
   std::vector<std::string> sources;
-  std::string fingerprint;
+  std::optional<std::string> fingerprint;
   std::string as; // "", "root", "leaf"
   std::vector<std::string> hosts;
-  std::string label;
+  std::optional<std::string> label;
   std::string duration, until; // one of them, or neither
   bool pin = false;
   bool replace = false;

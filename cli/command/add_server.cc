@@ -3,8 +3,8 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command/add.h"
-#include "cli/command/end.h"
 #include "cli/command/entry.h"
+#include "cli/command/value.h"
 #include "libtrust/dial.h"
 #include "libtrust/error.h"
 #include "libtrust/label.h"
@@ -108,8 +108,8 @@ Error wrong_fingerprint(const Presented& presented, const Proposal& proposal,
 // Somebody vouches for the certificate, or it is not stored.
 void confirm(const Context& context, const AddArguments& arguments, const Presented& presented,
              const Proposal& proposal, const std::string& text) {
-  if (!arguments.fingerprint.empty()) {
-    const Fingerprint expected = Fingerprint::parse(arguments.fingerprint);
+  if (arguments.fingerprint) {
+    const Fingerprint expected = said([&] { return Fingerprint::parse(*arguments.fingerprint); });
     if (expected != proposal.certificate.fingerprint()) {
       throw wrong_fingerprint(presented, proposal, expected);
     }
@@ -134,12 +134,14 @@ void confirm(const Context& context, const AddArguments& arguments, const Presen
 }  // namespace
 
 void add_server(Context& context, const AddArguments& arguments, const Endpoint& endpoint) {
-  if (!arguments.fingerprint.empty()) Fingerprint::parse(arguments.fingerprint);
+  if (arguments.fingerprint) said([&] { return Fingerprint::parse(*arguments.fingerprint); });
   const UnixTime now = system_clock_now();
   Wish wish;
   if (!arguments.as.empty()) wish.trust = parse_trust(arguments.as);
-  for (const std::string& host : arguments.hosts) wish.hosts.push_back(Pattern::parse(host));
-  if (!arguments.label.empty()) wish.label = parse_label(arguments.label);
+  for (const std::string& host : arguments.hosts) {
+    wish.hosts.push_back(said([&] { return Pattern::parse(host); }));
+  }
+  if (arguments.label) wish.label = said([&] { return parse_label(*arguments.label); });
   wish.expires_at = end_from(arguments.duration, arguments.until, now);
   wish.emit_signing = arguments.emit_signing;
   wish.system_wide = context.globals().system;
@@ -157,7 +159,7 @@ void add_server(Context& context, const AddArguments& arguments, const Endpoint&
   body["source"] = endpoint.text();
   body["hosts"] = Json::array();
   for (const Pattern& pattern : proposal.hosts) body["hosts"].push_back(pattern.text());
-  if (arguments.label.empty()) {
+  if (!arguments.label) {
     body["label"] = arguments.replace
                         ? proposal.label
                         : free_label(context, proposal.label, proposal.certificate.fingerprint());

@@ -1,6 +1,8 @@
 #include "cli/command/advice.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "cli/command/entry.h"
 #include "libtrust/error.h"
@@ -18,7 +20,12 @@ std::string first_host(const Json& entry) {
 
 }  // namespace
 
-std::vector<std::string> consequences(const Json& entry) {
+std::vector<std::string> consequences(const Json& entry, const std::vector<std::string>& warnings) {
+  const auto is_said = [&warnings](std::string_view phrase) {
+    return std::any_of(warnings.begin(), warnings.end(), [phrase](const std::string& warning) {
+      return warning.find(phrase) != std::string::npos;
+    });
+  };
   std::vector<std::string> lines;
   const std::string trust = text_at(entry, "trust");
   const Json emitted = entry.is_object() && entry.contains("emitted") ? entry["emitted"] : Json();
@@ -31,9 +38,12 @@ std::vector<std::string> consequences(const Json& entry) {
     return lines;
   }
   if (trust == "leaf") {
+    if (is_said("refuse it still")) {
+      return lines;
+    }
     if (flag_at(entry, "self_signed")) {
       lines.emplace_back("requests, curl, Node and Java verify this server now");
-      if (flag_at(entry, "could_sign")) {
+      if (flag_at(entry, "could_sign") && !is_said("could sign")) {
         lines.emplace_back(
             "it could sign: programs that read the files would believe what it signed, for any "
             "name");
@@ -49,11 +59,13 @@ std::vector<std::string> consequences(const Json& entry) {
   const bool scoped = !texts_at(entry, "hosts").empty();
   lines.push_back("requests, curl, Node and Java verify what it issued, for " +
                   (scoped ? scope_text(entry) : std::string("every name")));
-  if (as == "shadow" && scoped) {
+  if (as == "shadow" && scoped && !is_said("Java does not obey")) {
     lines.emplace_back("Java does not obey that limit: it verifies what it issued for any name");
   }
-  for (const std::string& wider : texts_at(emitted, "wider_by")) {
-    lines.push_back("in files the limit is wider: " + printable(wider));
+  if (!is_said("more than the scope")) {
+    for (const std::string& wider : texts_at(emitted, "wider_by")) {
+      lines.push_back("in files the limit is wider: " + printable(wider));
+    }
   }
   return lines;
 }

@@ -9,8 +9,8 @@
 
 namespace trust {
 
-// One sentence a line, about one Entry object.
-std::vector<std::string> consequences(const Json& entry);
+// One sentence a line, about one Entry object. What `warnings` say already is not said twice.
+std::vector<std::string> consequences(const Json& entry, const std::vector<std::string>& warnings);
 
 // The commands to type next, for an entry of that label.
 std::string usage_text(const std::string& label);

@@ -81,7 +81,7 @@ int verify_log(Context& context, const LogArguments& arguments) {
       answer["head_matches"] = true;
     }
   }
-  if (context.globals().json) context.terminal().line(answer.dump());
+  if (context.globals().json) context.print_json(answer);
   if (!whole) {
     context.terminal().finish();
     throw Error(Code::io, message);
@@ -100,7 +100,7 @@ int log_command(Context& context, const LogArguments& arguments) {
   const std::uint64_t limit = std::clamp<std::uint64_t>(arguments.most, 1, 1000);
   const Json answer = context.client().get("/v1/audit", {{"limit", std::to_string(limit)}});
   if (context.globals().json) {
-    context.terminal().line(answer.dump());
+    context.print_json(answer);
     return 0;
   }
   Table table({"NUMBER", "AT", "BY", "ACTION", "GENERATION", "REASON", "WHAT"});
@@ -115,18 +115,20 @@ int log_command(Context& context, const LogArguments& arguments) {
 }
 
 int events_command(Context& context, bool follow) {
-  const std::string path = follow ? "/v1/events" : "/v1/events?follow=false";
-  context.client().events(path, "0", [&](const Client::Event& event) {
+  // Every generation has its event, so that what was ends with the generation of now.
+  const std::uint64_t last = number_at(context.client().get("/v1/status"), "generation");
+  if (!follow && last == 0) return 0;
+  context.client().events("/v1/events", "0", [&](const Client::Event& event) {
     const Json data = Json::parse(event.data, nullptr, false);
-    if (context.globals().json || data.is_discarded()) {
-      context.terminal().line(event.data);
+    if (context.globals().json) {
+      context.print_json(data);
     } else {
       context.terminal().line(shown(text_at(data, "at")) + "  " + shown(event.kind) + " " +
                               std::to_string(number_at(data, "generation")) + "  " +
                               shown(text_at(data, "summary")));
     }
     context.terminal().finish();
-    return true;
+    return follow || number_at(data, "generation") < last;
   });
   return 0;
 }

@@ -12,7 +12,7 @@ int generations_command(Context& context, std::uint64_t most) {
   const std::uint64_t limit = std::clamp<std::uint64_t>(most, 1, 1000);
   const Json answer = context.client().get("/v1/generations", {{"limit", std::to_string(limit)}});
   if (context.globals().json) {
-    context.terminal().line(answer.dump());
+    context.print_json(answer);
     return 0;
   }
   Table table({"GENERATION", "AT", "WHAT", "BY"});
@@ -50,7 +50,7 @@ int diff_command(Context& context, const DiffArguments& arguments) {
   const Json answer =
       context.client().get("/v1/generations/" + std::to_string(arguments.from) + "/diff", query);
   if (context.globals().json) {
-    context.terminal().line(answer.dump());
+    context.print_json(answer);
     return 0;
   }
   const std::string text = difference_text(answer, context.terminal());
@@ -98,7 +98,7 @@ int rollback_command(Context& context, const RollbackArguments& arguments) {
   body["accept"] = array_at(plan, "accept");
   const Json answer = context.client().post(path, body);
   if (context.globals().json) {
-    terminal.line(answer.dump());
+    context.print_json(answer);
   } else {
     terminal.say("rolled back to generation " + std::to_string(target) + ", as " +
                  generation_text(answer));

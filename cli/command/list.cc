@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command/entry.h"
+#include "cli/command/value.h"
 #include "libtrust/decode.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
@@ -13,10 +14,6 @@
 
 namespace trust {
 namespace {
-
-void print_json(const Context& context, const Json& json) {
-  context.terminal().line(json.dump(-1, ' ', false, Json::error_handler_t::replace));
-}
 
 bool is_file(const std::string& path) {
   struct stat status {};
@@ -45,7 +42,7 @@ int show_file(Context& context, const std::string& path) {
     items.push_back(std::move(item));
   }
   if (context.globals().json) {
-    print_json(context, {{"certificates", items}});
+    context.print_json({{"certificates", items}});
     return 0;
   }
   const UnixTime now = system_clock_now();
@@ -72,7 +69,7 @@ int show_host(Context& context, const Endpoint& endpoint) {
   }
   if (context.globals().json) {
     answer["pins"] = array_at(pins, "pins");
-    print_json(context, answer);
+    context.print_json(answer);
     return 0;
   }
   const UnixTime now = system_clock_now();
@@ -89,14 +86,17 @@ int list_command(Context& context, const ListArguments& arguments) {
   const UnixTime now = system_clock_now();
   Parameters query;
   if (arguments.all) query.emplace_back("base", "true");
-  if (!arguments.host.empty()) query.emplace_back("host", Host::parse(arguments.host).text());
+  if (!arguments.host.empty())
+    query.emplace_back("host", said([&] { return Host::parse(arguments.host); }).text());
   if (!arguments.label.empty()) query.emplace_back("label", arguments.label);
   if (!arguments.expires_within.empty()) {
-    query.emplace_back("expires_before", rfc3339(now + parse_duration_s(arguments.expires_within)));
+    query.emplace_back(
+        "expires_before",
+        rfc3339(now + said([&] { return parse_duration_s(arguments.expires_within); })));
   }
   const Json answer = list_all(context, "/v1/certificates", "certificates", query);
   if (context.globals().json) {
-    print_json(context, answer);
+    context.print_json(answer);
     return 0;
   }
   Table table = entry_table();
@@ -116,7 +116,7 @@ int show_command(Context& context, const std::string& what) {
   try {
     const Json entry = find_entry(context, what, kDigitsToRead);
     if (context.globals().json) {
-      print_json(context, entry);
+      context.print_json(entry);
     } else {
       context.terminal().out(entry_text(entry, context.terminal(), system_clock_now()));
     }

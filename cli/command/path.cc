@@ -68,8 +68,7 @@ int path_command(Context& context, const std::string& what) {
   const StoreChoice store = context.published_store();
   const std::string path = path_in(store.directory, what);
   if (context.globals().json) {
-    context.terminal().line(
-        Json{{"path", path}, {"store", store.directory}, {"why", store.why}}.dump());
+    context.print_json({{"path", path}, {"store", store.directory}, {"why", store.why}});
   } else {
     context.terminal().line(path);
   }

@@ -4,8 +4,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/command/end.h"
 #include "cli/command/entry.h"
+#include "cli/command/value.h"
 #include "libtrust/decode.h"
 #include "libtrust/dial.h"
 #include "libtrust/error.h"
@@ -31,7 +31,7 @@ Pin pin_from(const std::string& source) {
     }
     return Pin::of(decoded.certificates.front().certificate);
   }
-  return Pin::of(dial(Endpoint::parse(source, 443)).chain.front());
+  return Pin::of(dial(said([&] { return Endpoint::parse(source, 443); })).chain.front());
 }
 
 Pin pin_of_stored_leaf(Context& context, const PortPattern& pattern) {
@@ -70,11 +70,13 @@ Json pins_request(const Context& context, const PinAddArguments& arguments,
 }  // namespace
 
 int pin_add_command(Context& context, const PinAddArguments& arguments) {
-  const PortPattern pattern = PortPattern::parse(arguments.pattern);
+  const PortPattern pattern = said([&] { return PortPattern::parse(arguments.pattern); });
   std::vector<std::string> pins;
-  for (const std::string& pin : arguments.pins) pins.push_back(Pin::parse(pin).text());
+  for (const std::string& pin : arguments.pins)
+    pins.push_back(said([&] { return Pin::parse(pin); }).text());
   std::vector<std::string> backups;
-  for (const std::string& pin : arguments.backups) backups.push_back(Pin::parse(pin).text());
+  for (const std::string& pin : arguments.backups)
+    backups.push_back(said([&] { return Pin::parse(pin); }).text());
   if (!arguments.from.empty()) pins.push_back(pin_from(arguments.from).text());
   if (pins.empty()) pins.push_back(pin_of_stored_leaf(context, pattern).text());
 
@@ -87,7 +89,7 @@ int pin_add_command(Context& context, const PinAddArguments& arguments) {
     answer = std::move(more);
   }
   if (context.globals().json) {
-    context.terminal().line(answer.dump());
+    context.print_json(answer);
     return 0;
   }
   for (const Json& pin : array_at(answer, "pins")) context.terminal().say(pin_line(pin));
@@ -100,12 +102,12 @@ int pin_list_command(Context& context, const std::string& host) {
   if (host.empty()) {
     answer = list_all(context, "/v1/pins", "pins", {});
   } else {
-    const Endpoint endpoint = Endpoint::parse(host, 443);
+    const Endpoint endpoint = said([&] { return Endpoint::parse(host, 443); });
     answer = context.client().get(
         "/v1/pins", {{"host", endpoint.host.text()}, {"port", std::to_string(endpoint.port)}});
   }
   if (context.globals().json) {
-    context.terminal().line(answer.dump());
+    context.print_json(answer);
     return 0;
   }
   const UnixTime now = system_clock_now();
@@ -129,8 +131,9 @@ int pin_list_command(Context& context, const std::string& host) {
 
 int pin_remove_command(Context& context, const std::string& pattern_text,
                        const std::string& pin_text) {
-  const PortPattern pattern = PortPattern::parse(pattern_text);
-  const std::string wanted = pin_text.empty() ? "" : Pin::parse(pin_text).text();
+  const PortPattern pattern = said([&] { return PortPattern::parse(pattern_text); });
+  const std::string wanted =
+      pin_text.empty() ? "" : said([&] { return Pin::parse(pin_text); }).text();
   const Json all = list_all(context, "/v1/pins", "pins", {});
   std::vector<Json> found;
   for (const Json& pin : array_at(all, "pins")) {
@@ -154,7 +157,7 @@ int pin_remove_command(Context& context, const std::string& pattern_text,
     answer = context.client().remove("/v1/pins/" + std::to_string(number_at(pin, "id")), query);
   }
   if (context.globals().json) {
-    context.terminal().line(answer.dump());
+    context.print_json(answer);
     return 0;
   }
   for (const Json& pin : found) context.terminal().say("removed " + pin_line(pin));

@@ -167,10 +167,8 @@ int profile_command(Context& context, const ProfileArguments& arguments) {
   const bool changed = before != after;
   if (changed) replace(profile.file, after);
   if (context.globals().json) {
-    context.terminal().line(Json{
-        {"profile", profile.file},
-        {"installed", !arguments.uninstall},
-        {"changed", changed}}.dump());
+    context.print_json(
+        {{"profile", profile.file}, {"installed", !arguments.uninstall}, {"changed", changed}});
     return 0;
   }
   const std::string file = shown(profile.file);

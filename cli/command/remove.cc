@@ -28,7 +28,7 @@ int remove_command(Context& context, const std::string& id) {
   const Json entry = find_entry(context, id, kDigitsToChange);
   const std::string fingerprint = text_at(entry, "fingerprint");
   if (text_at(entry, "layer") != "own") {
-    throw Error(Code::conflict,
+    throw Error(Code::forbidden,
                 shown(id) + " is not an entry but one of the roots beneath them (" +
                     text_at(entry, "layer") + ")",
                 "trustctl distrust " + fingerprint);
@@ -37,7 +37,7 @@ int remove_command(Context& context, const std::string& id) {
   if (!context.globals().reason.empty()) query.emplace_back("reason", context.globals().reason);
   const Json answer = context.client().remove("/v1/certificates/" + fingerprint, query);
   if (context.globals().json) {
-    context.terminal().line(answer.dump());
+    context.print_json(answer);
   } else {
     context.terminal().say("removed " + entry_line(entry) + "; " + generation_text(answer));
   }
@@ -65,7 +65,7 @@ int distrust_command(Context& context, const DistrustArguments& arguments) {
   }
   const Json answer = context.client().post("/v1/certificates", body);
   if (context.globals().json) {
-    context.terminal().line(answer.dump());
+    context.print_json(answer);
     return 0;
   }
   for (const std::string& warning : texts_at(answer, "warnings")) {

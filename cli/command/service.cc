@@ -118,7 +118,7 @@ int signal_process(int pidfd, int signal) {
 void print_running(const Context& context, const Server& server, std::string_view how,
                    const std::string& log) {
   if (context.globals().json) {
-    context.terminal().line(client_for(context, server).get("/v1/status").dump());
+    context.print_json(client_for(context, server).get("/v1/status"));
     return;
   }
   const std::uint64_t pid = number_at(client_for(context, server).get("/v1/status"), "pid");
@@ -209,7 +209,7 @@ int stop_command(Context& context) {
 int status_command(Context& context) {
   const Json status = context.client().get("/v1/status");
   if (context.globals().json) {
-    context.terminal().line(status.dump());
+    context.print_json(status);
     return 0;
   }
   const UnixTime now = system_clock_now();
