@@ -42,9 +42,12 @@ void refuse_unusable(const Certificate& certificate, UnixTime now) {
     throw Error(
         Code::invalid,
         name_of(certificate) + " is too weak to be trusted: it has " + *certificate.weakness(),
-        "replace it: trustctl new makes one that is strong enough");
+        "replace it by one with a key of P-256, or RSA of 2048 bits and more, and SHA-256");
   }
 }
+
+// What makes openssl-req leave out that a self-signed certificate is a CA.
+constexpr std::string_view kNoCa = "-addext basicConstraints=critical,CA:FALSE";
 
 std::string joined(const std::vector<std::string>& parts) {
   std::string out;
@@ -93,11 +96,12 @@ void check_leaf(Proposal& proposal, const Wish& wish) {
       " could sign other certificates, and programs that read files would believe them for any "
       "name";
   if (wish.system_wide && !wish.emit_signing) {
-    throw Error(Code::not_confirmed, what,
-                "make one with CA:FALSE (trustctl new NAME), or say --emit-signing");
+    throw Error(
+        Code::not_confirmed, what,
+        "make one with CA:FALSE (openssl req … " + std::string(kNoCa) + "), or say --emit-signing");
   }
-  proposal.warnings.push_back(what +
-                              "; a certificate with CA:FALSE is the way out: trustctl new NAME");
+  proposal.warnings.push_back(
+      what + "; a certificate with CA:FALSE is the way out: openssl req … " + std::string(kNoCa));
 }
 
 Proposal checked(Proposal proposal, const Wish& wish, UnixTime now) {
