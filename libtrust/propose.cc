@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "libtrust/emit/constraints.h"
 #include "libtrust/emit/shadow.h"
 #include "libtrust/error.h"
 #include "libtrust/label.h"
@@ -134,6 +135,25 @@ const Certificate* topmost_ca(const std::vector<Certificate>& path, UnixTime now
   return found == path.rend() - 1 ? nullptr : &*found;
 }
 
+// Constraints are asked for every name of a certificate, not only for the one that is dialled.
+void warn_of_names_outside(Proposal& proposal, const Certificate& server) {
+  const std::vector<std::string> outside = names_outside(proposal.hosts, server);
+  if (outside.empty()) return;
+  std::vector<std::string> names;
+  std::string options;
+  for (const Pattern& pattern : proposal.hosts) options += " --host '" + pattern.text() + "'";
+  for (const std::string& name : outside) {
+    names.push_back(shown(name));
+    if (name.starts_with("*.") ? Host::try_parse(name.substr(2)) : Host::try_parse(name)) {
+      options += " --host '" + Pattern::parse(name).text() + "'";
+    }
+  }
+  proposal.warnings.push_back(
+      "programs that read files (requests, curl, Node) refuse the server's certificate still, "
+      "because it is for " +
+      joined(names) + " as well, which is outside the scope; to take it as it is:" + options);
+}
+
 Proposal server_root(const Endpoint& endpoint, const Certificate& ca, const Certificate& server,
                      const Wish& wish, UnixTime now) {
   Proposal proposal{ca, Trust::root, wish.hosts, {}, {}};
@@ -144,6 +164,8 @@ Proposal server_root(const Endpoint& endpoint, const Certificate& ca, const Cert
   } else if (!server.covers(endpoint.host)) {
     proposal.warnings.push_back("the server's own certificate does not name " +
                                 endpoint.host.text() + ": it is refused still");
+  } else {
+    warn_of_names_outside(proposal, server);
   }
   return proposal;
 }

@@ -325,4 +325,39 @@ Constraints constraints_for(std::optional<ByteView> own, const std::vector<Patte
   return result;
 }
 
+std::vector<std::string> names_outside(const std::vector<Pattern>& scope,
+                                       const Certificate& server) {
+  const auto admits_name = [&](const std::string& text) {
+    const auto name = parse_name(der::view(text.starts_with("*.") ? text.substr(2) : text));
+    return name && std::any_of(scope.begin(), scope.end(), [&](const Pattern& pattern) {
+             if (pattern.base().is_address()) return false;
+             return covers({pattern.base().text(), false}, {name->name, text.starts_with("*.")});
+           });
+  };
+  const auto admits_address = [&](const Host& host) {
+    return std::any_of(scope.begin(), scope.end(),
+                       [&](const Pattern& pattern) { return pattern.matches(host); });
+  };
+  std::vector<std::string> outside;
+  for (const std::string& name : server.dns_names()) {
+    if (!admits_name(name)) outside.push_back(name);
+  }
+  for (const Host& address : server.addresses()) {
+    if (!admits_address(address)) outside.push_back(address.text());
+  }
+  const std::string& common = server.common_name();
+  const bool looks_like_a_name =
+      common.find('.') != std::string::npos && parse_name(der::view(common));
+  if (server.dns_names().empty() && looks_like_a_name && !admits_name(common)) {
+    const bool names_are_admitted =
+        std::any_of(scope.begin(), scope.end(),
+                    [](const Pattern& pattern) { return !pattern.base().is_address(); });
+    const auto host = Host::try_parse(common);
+    const bool is_admitted_text =
+        !names_are_admitted && host && host->is_address() && admits_address(*host);
+    if (!is_admitted_text) outside.push_back(common);
+  }
+  return outside;
+}
+
 } // namespace trust

@@ -24,4 +24,10 @@ struct Constraints {
 // `own`: the value of the CA's own extension, if it has one. `scope` is not empty.
 Constraints constraints_for(std::optional<ByteView> own, const std::vector<Pattern>& scope);
 
+// Names of a server's certificate that constraints for this scope do not admit. Verifiers ask for
+// every name that a certificate has, so with one outside programs refuse it for all. Where the SAN
+// has no DNS name, OpenSSL and GnuTLS take a common name that looks like one for a name too.
+std::vector<std::string> names_outside(const std::vector<Pattern>& scope,
+                                       const Certificate& server);
+
 } // namespace trust

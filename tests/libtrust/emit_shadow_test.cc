@@ -7,6 +7,7 @@
 #include <random>
 #include <set>
 
+#include "libtrust/emit/constraints.h"
 #include "libtrust/error.h"
 #include "libtrust/handles.h"
 #include "tests/libtrust/mint.h"
@@ -355,6 +356,41 @@ TEST(Shadow, IsTheSameForTheSameArguments) {
     EXPECT_EQ(shadow(ca, {"a.test"}, 4000000000).fingerprint(),
               shadow(ca, {"a.test"}, 4000000000).fingerprint());
     EXPECT_NE(shadow(ca, {"a.test"}).fingerprint(), shadow(ca, {"b.test"}).fingerprint());
+  }
+}
+
+TEST(NamesOutside, AreThoseForWhichOpensslRefusesTheCertificate) {
+  struct Case {
+    std::vector<std::string> scope;
+    Mint server;
+    std::vector<std::string> outside;
+  };
+  const Minted ca = mint_ca();
+  for (const Case& c : std::vector<Case>{
+           {{"127.0.0.1"}, {.common_name = "", .sans = {"IP:127.0.0.1"}}, {}},
+           {{"127.0.0.1"}, {.common_name = "127.0.0.1", .sans = {"IP:127.0.0.1"}}, {}},
+           {{"127.0.0.0/8"}, {.common_name = "127.0.0.1", .sans = {"IP:127.0.0.1"}}, {}},
+           {{"127.0.0.1"},
+            {.sans = {"DNS:localhost", "IP:127.0.0.1", "IP:::1"}},
+            {"localhost", "::1"}},
+           {{"127.0.0.1"}, {.common_name = "a.test", .sans = {"IP:127.0.0.1"}}, {"a.test"}},
+           {{"127.0.0.1"}, {.common_name = "A device", .sans = {"IP:127.0.0.1"}}, {}},
+           {{"127.0.0.1"}, {.common_name = "device", .sans = {"IP:127.0.0.1"}}, {}},
+           {{"127.0.0.1", "a.test"},
+            {.common_name = "127.0.0.1", .sans = {"IP:127.0.0.1"}},
+            {"127.0.0.1"}},
+           {{"a.test"}, {.common_name = "b.test", .sans = {"DNS:A.test"}}, {}},
+           {{"a.test"}, {.sans = {"DNS:a.test", "DNS:b.test"}}, {"b.test"}},
+           {{"a.test"}, {.sans = {"DNS:a.test", "DNS:*.a.test"}}, {}},
+           {{"x.a.test"}, {.sans = {"DNS:x.a.test", "DNS:*.a.test"}}, {"*.a.test"}},
+           {{"**.a.test"}, {.sans = {"DNS:a.test", "DNS:*.x.a.test"}}, {}},
+           {{"*.a.test"}, {.sans = {"DNS:*.a.test"}}, {}},
+       }) {
+    const Minted server = mint(c.server, &ca);
+    EXPECT_EQ(names_outside(scope_of(c.scope), server.certificate), c.outside)
+        << ::testing::PrintToString(c.outside);
+    EXPECT_EQ(verdict(shadow(ca, c.scope), server.certificate) == "ok", c.outside.empty())
+        << ::testing::PrintToString(c.outside);
   }
 }
 

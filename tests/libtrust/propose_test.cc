@@ -9,6 +9,7 @@
 namespace trust {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -187,6 +188,18 @@ TEST_F(ProposeAServer, ADeviceWithoutUsableNamesIsTrustedForItsHostAlone) {
   EXPECT_EQ(proposal.trust, Trust::leaf);
   EXPECT_EQ(proposal.hosts, patterns({"api.dev.test"}));
   EXPECT_THAT(proposal.warnings, ElementsAre(HasSubstr("does not name api.dev.test")));
+}
+
+TEST_F(ProposeAServer, NamesOutsideTheScopeAreSaidWithWhatWouldIncludeThem) {
+  const Minted server =
+      mint({.sans = {"DNS:api.dev.test", "DNS:*.dev.test", "IP:127.0.0.1"}, .ca = false}, &root_);
+  const Proposal narrow = of({server.certificate, root_.certificate});
+  EXPECT_THAT(narrow.warnings, Contains(AllOf(HasSubstr("*.dev.test, 127.0.0.1 as well"),
+                                              HasSubstr("--host 'api.dev.test' --host '*.dev.test' "
+                                                        "--host '127.0.0.1'"))));
+  const Wish wide{.hosts = patterns({"api.dev.test", "*.dev.test", "127.0.0.1"})};
+  EXPECT_THAT(of({server.certificate, root_.certificate}, wide).warnings,
+              Not(Contains(HasSubstr("outside the scope"))));
 }
 
 TEST_F(ProposeAServer, TheTopmostCaPresentedIsARootForThisHost) {
