@@ -69,7 +69,9 @@ struct Directory {
 
 // Opens the directory of the socket, and looks at it and at every one above it.
 Directory open_checked_directory(const std::string& path) {
-  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) {
+  if (mkdir(path.c_str(), 0755) == 0) {
+    chmod(path.c_str(), 0755); // whatever the umask: the socket's own mode says who may connect
+  } else if (errno != EEXIST) {
     throw system_error("cannot make the directory " + shown(path), errno);
   }
   const std::unique_ptr<char, Deleter<std::free>> real(realpath(path.c_str(), nullptr));

@@ -129,10 +129,7 @@ void Loop::turn() {
     advance(*connection);
   }
   if (std::exchange(pull_all_, false)) {
-    std::erase_if(streams_, [this](std::uint64_t id) {
-      const Connection* connection = find(id);
-      return connection == nullptr || connection->state != State::streaming;
-    });
+    forget_ended_streams();
     for (const std::uint64_t id : std::vector(streams_)) {
       Connection* connection = find(id);
       if (connection == nullptr) continue;
@@ -295,6 +292,13 @@ void Loop::collect_mail() {
   }
   if (mailbox_->take_pull()) pull_all_ = true;
   if (mailbox_->stop_asked() && !stopping_) begin_stop();
+}
+
+void Loop::forget_ended_streams() {
+  std::erase_if(streams_, [this](std::uint64_t id) {
+    const Connection* connection = find(id);
+    return connection == nullptr || connection->state != State::streaming;
+  });
 }
 
 void Loop::expire() {

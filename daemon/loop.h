@@ -45,6 +45,7 @@ class Loop {
   void admit_connection(Fd socket);
   void watch_listeners(bool watched);
   void collect_mail();
+  void forget_ended_streams();
   void expire();
   void begin_stop();
   void publish_counts() noexcept;

@@ -351,6 +351,7 @@ void Loop::begin_stream(Connection& connection, EventStream stream) {
   connection.stream = std::make_unique<EventStream>(std::move(stream));
   connection.pull_due = true;
   connection.out += Semantics::stream_head();
+  if (streams_.size() >= 2 * limits_.streams) forget_ended_streams();
   streams_.push_back(connection.id);
   set_deadline(connection, comment_deadlines_);
   if (stopping_) end_stream(connection);

@@ -68,8 +68,10 @@ TEST(Listener, RemovesItsSocketAndOnlyItsOwn) {
 
 TEST(Listener, MakesTheDirectoryThatIsMissing) {
   const TemporaryDirectory directory;
-  const Listener listener = listen_unix(directory.path() + "/run/s", 0600);
-  EXPECT_EQ(mode_of(directory.path() + "/run") & 0022, 0u);
+  const mode_t before = umask(0077);
+  const Listener listener = listen_unix(directory.path() + "/run/s", 0666);
+  umask(before);
+  EXPECT_EQ(mode_of(directory.path() + "/run") & 0777, 0755u);
 }
 
 TEST(Listener, ReplacesASocketNobodyListensAt) {
