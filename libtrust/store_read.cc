@@ -349,6 +349,15 @@ void Store::each_entry(const std::function<void(const Entry&, ByteView der)>& vi
   });
 }
 
+void Store::each_with_key(const Digest& spki_hash,
+                          const std::function<void(const Entry&, ByteView der)>& visit) const {
+  Query query(impl_->db,
+              "SELECT " TRUST_ENTRY_COLUMNS ", c.der" TRUST_ENTRY_TABLES
+              "WHERE c.spki_hash = ? AND e.until IS NULL ORDER BY e.id",
+              spki_hash);
+  while (query.step()) visit(entry_of(query), query.bytes(kEntryColumns));
+}
+
 void Store::each_pin(const std::function<void(const PinRow&)>& visit) const {
   Query query(impl_->db,
               "SELECT " TRUST_PIN_COLUMNS " FROM pin WHERE until IS NULL ORDER BY layer DESC, id");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "daemon/entry_json.h"
 #include "daemon/routes/parameters.h"
 #include "libtrust/request.h"
 
@@ -24,7 +25,7 @@ Answer find(const Call& call, Parameters& query, const std::string& id) {
   query.finish();
   return answer_read(call, [&](Store& store, GenerationNumber generation) {
     const Entry entry = store.find(id, static_cast<std::size_t>(std::max(digits, kLeastDigits)));
-    return Json{{"certificates", Json::array({entry_json(entry)})},
+    return Json{{"certificates", Json::array({entry_json(call.service, store, entry)})},
                 {"next_cursor", nullptr},
                 {"generation", generation}};
   });
@@ -51,7 +52,7 @@ Answer list(const Call& call) {
   return answer_read(call, [&](Store& store, GenerationNumber generation) {
     const auto entries = store.entries(filter, limit, static_cast<std::int64_t>(cursor));
     Json array = Json::array();
-    for (const Entry& entry : entries) array.push_back(entry_json(entry));
+    for (const Entry& entry : entries) array.push_back(entry_json(call.service, store, entry));
     return Json{{"certificates", std::move(array)},
                 {"next_cursor",
                  entries.size() == limit ? Json(std::to_string(entries.back().id)) : Json(nullptr)},
@@ -65,7 +66,7 @@ Answer one(const Call& call) {
   return answer_read(call, [&](Store& store, GenerationNumber) {
     const auto entry = store.entry(fingerprint);
     if (!entry) throw unknown(fingerprint);
-    return entry_json(*entry);
+    return entry_json(call.service, store, *entry);
   });
 }
 
@@ -96,8 +97,9 @@ Answer patch(const Call& call) {
         if (const auto entry = store.entry(fingerprint)) *made = *entry;
         return change;
       },
-      [made](const Change& change) {
-        Json json = entry_json(*made);
+      [made, &service = call.service](const Change& change) {
+        Json json =
+            service.readers.with([&](Store& store) { return entry_json(service, store, *made); });
         json.update(json_of(change));
         Response response = json_response(200, json);
         response.headers.emplace_back("ETag", etag_of(change.generation));
@@ -120,8 +122,6 @@ Answer remove(const Call& call) {
 }
 
 } // namespace
-
-Json entry_json(const Entry& entry) { return json_of(entry); }
 
 std::vector<Route> certificates_routes() {
   constexpr auto kNone = Route::Body::none;

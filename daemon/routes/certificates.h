@@ -9,7 +9,4 @@ namespace trust {
 
 std::vector<Route> certificates_routes();
 
-// An entry as every answer shows it.
-Json entry_json(const Entry& entry);
-
 } // namespace trust

@@ -4,7 +4,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "daemon/routes/certificates.h"
+#include "daemon/entry_json.h"
 #include "daemon/routes/parameters.h"
 #include "libtrust/decode.h"
 #include "libtrust/label.h"
@@ -14,6 +14,7 @@
 namespace trust {
 namespace {
 
+constexpr std::size_t kMostExplained = 1000; // entries whose emission is told with the answer
 constexpr std::size_t kMostNamed = 10; // lines that a sentence names; the list names all
 
 struct BadLine {
@@ -141,16 +142,19 @@ std::variant<Import, Response> prepare(const Call& call, const AddRequest& reque
   return import;
 }
 
-Response added_response(const Added& added, const Import& import) {
+Response added_response(Service& service, const Added& added, const Import& import) {
   const bool created = std::any_of(added.items.begin(), added.items.end(),
                                    [](const Added::Item& item) { return item.created; });
   Json json = json_of(added.change);
   Json array = Json::array();
-  for (const Added::Item& item : added.items) {
-    Json entry = entry_json(item.entry);
-    entry["created"] = item.created;
-    array.push_back(std::move(entry));
-  }
+  const bool explained = added.items.size() <= kMostExplained;
+  service.readers.with([&](Store& store) {
+    for (const Added::Item& item : added.items) {
+      Json entry = explained ? entry_json(service, store, item.entry) : json_of(item.entry);
+      entry["created"] = item.created;
+      array.push_back(std::move(entry));
+    }
+  });
   if (array.size() == 1) json.update(array[0]);
   json["certificates"] = std::move(array);
   json["skipped"] = lines_of(import.bad);
@@ -182,7 +186,9 @@ Answer add(const Call& call) {
   const Store::Asked asked = asked_by(call, request.reason);
   return answer_change<Added>(
       call, [asked, import](Store& store) { return store.add(asked, import->addition); },
-      [import](const Added& added) { return added_response(added, *import); });
+      [import, &service = call.service](const Added& added) {
+        return added_response(service, added, *import);
+      });
 }
 
 } // namespace

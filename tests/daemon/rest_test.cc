@@ -145,6 +145,22 @@ TEST(Rest, EntriesAreFoundByWhatPeopleType) {
   rest.json({.path = "/v1/certificates/../x"}, 404);
 }
 
+TEST(Rest, AnEntrySaysWhatPublishedFilesMakeOfIt) {
+  Rest rest;
+  const Minted ca = root();
+  EXPECT_EQ(rest.post("/v1/certificates", {{"pem", ca.pem()}}, 201)["emitted"]["as"], "original");
+  const Answered scoped = rest.json(
+      {.method = "PATCH", .path = at(ca), .body = R"({"hosts":["api.corp.test"]})"})["emitted"];
+  EXPECT_EQ(scoped["as"], "shadow");
+  EXPECT_EQ(scoped["wider_by"].size(), 1U);
+  rest.post("/v1/certificates",
+            {{"fingerprint", fingerprint_of(ca)}, {"trust", "distrusted"}, {"replace", true}}, 201);
+  const Answered list = rest.json({.path = "/v1/certificates"})["certificates"];
+  EXPECT_EQ(
+      list[0]["emitted"],
+      (Answered{{"as", "nothing"}, {"why", "it is distrusted"}, {"wider_by", Answered::array()}}));
+}
+
 TEST(Rest, ListsPageThroughEverythingOnce) {
   Rest rest;
   std::set<std::string> wanted;
