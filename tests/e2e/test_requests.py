@@ -70,7 +70,7 @@ def test_every_way_to_trust_a_self_signed_server(place, daemon, flask, payload):
 
     # Nobody who was not told is affected, and what the base trusts stays trusted.
     assert post(place, flask, payload) == REFUSED
-    with servers.Flask(place, mint.server(place.base_root, "127.0.0.1"), stem="base") as other:
+    with servers.Flask(place, mint.server(place.base_root, "127.0.0.1"), stem="public") as other:
         assert post(place, other, payload, env={"REQUESTS_CA_BUNDLE": bundle}) == SERVED
 
     place.done("rm", label)
