@@ -98,22 +98,24 @@ Digest write_file_at(int directory, const std::string& name, std::string_view by
 
 void sync_directory(int directory);
 
-// What must be on disk before something may point to it: files first, then directories. Few files
-// are synced one by one, which waits for nothing but them; many by one syncfs of the file system
-// that they are on, which then costs less than a barrier for each.
+// What must be on disk before something may point to it. A few files and directories are synced
+// side by side, which waits for nothing but them and about as long as for one; many by one syncfs
+// of the file system that they are on, which then costs less than a barrier for each, though it
+// waits for what others wrote.
 class Unsynced {
  public:
-  // `directory`: any of that file system; stays the caller's and open.
-  explicit Unsynced(int directory) : file_system_(directory) {}
+  // `directory`: any of that file system.
+  explicit Unsynced(int directory);
 
   void file(int directory, const std::string& name);
-  void directory(int directory); // stays the caller's and open
+  void directory(int directory);
   void sync();
 
  private:
-  int file_system_;
-  std::vector<Fd> files_;
-  std::vector<int> directories_;
+  void add(int directory, const char* name, int flags);
+
+  Fd file_system_;
+  std::vector<Fd> few_;
   bool many_ = false;
 };
 

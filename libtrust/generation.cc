@@ -36,79 +36,114 @@ ByteView view_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-// The anchors as they are emitted, kept in a file, since Java's store is written in two passes and
-// deciding costs more than reading: alias and certificate, each with its length before it.
-class AnchorsFile {
+// The anchors as they are emitted, kept for Java's store, which is written in two passes: deciding
+// and reading rows costs more than keeping. Alias and certificate, each with its length before it;
+// in a file when they are many.
+class KeptAnchors {
  public:
-  explicit AnchorsFile(int directory)
-      : directory_(directory), out_(directory, kAnchorsFile, 0600) {}
+  explicit KeptAnchors(int directory) : directory_(directory) {}
+  ~KeptAnchors() {
+    if (file_) ::unlinkat(directory_, kAnchorsFile, 0);
+  }
+  KeptAnchors(const KeptAnchors&) = delete;
+  KeptAnchors& operator=(const KeptAnchors&) = delete;
 
   void add(std::string_view alias, ByteView der) {
-    put(alias.size());
-    out_.write(alias);
-    put(der.size());
-    out_.write(der);
+    constexpr std::size_t kMostInMemory = 512 * 1024;
+    put(alias);
+    put({reinterpret_cast<const char*>(der.data()), der.size()});
+    if (buffer_.size() > kMostInMemory) spill();
   }
 
   void each(const TruststoreVisit& visit) {
-    if (!written_) {
-      out_.commit(false);
-      written_ = true;
+    if (!file_) {
+      std::string_view rest = buffer_;
+      while (!rest.empty()) {
+        const std::string_view alias = take(rest);
+        visit(alias, view_of(take(rest)));
+      }
+      return;
     }
-    const Fd file(::openat(directory_, kAnchorsFile, O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-    if (!file) throw system_error("cannot read back what was written", errno);
-    Reader reader{file.get(), {}, 0, 0};
-    std::string alias, der;
-    while (reader.piece(alias)) {
-      reader.piece(der);
-      visit(alias, view_of(der));
+    spill();
+    if (::lseek(file_.get(), 0, SEEK_SET) != 0)
+      throw system_error("cannot read back what was written", errno);
+    // Read in large parts, of which a rest is kept each time.
+    std::string part;
+    for (bool more = true; more || !part.empty();) {
+      more = fill(part);
+      std::string_view rest = part;
+      std::string_view before = rest;
+      for (std::string_view alias, der; take_two(rest, alias, der); before = rest)
+        visit(alias, view_of(der));
+      if (!more && !before.empty())
+        throw Error(Code::internal, "what was written does not read back");
+      part.erase(0, part.size() - before.size());
     }
   }
 
  private:
-  struct Reader {
-    int fd;
-    std::array<char, 64 * 1024> buffer;
-    std::size_t at, end;
+  static constexpr std::size_t kPart = 256 * 1024; // more than one certificate may have
 
-    bool take(char* to, std::size_t size) {
-      while (size > 0) {
-        if (at == end) {
-          const ssize_t count = ::read(fd, buffer.data(), buffer.size());
-          if (count < 0 && errno == EINTR) continue;
-          if (count < 0) throw system_error("cannot read back what was written", errno);
-          if (count == 0) return false;
-          at = 0;
-          end = static_cast<std::size_t>(count);
-        }
-        const std::size_t part = std::min(size, end - at);
-        std::memcpy(to, buffer.data() + at, part);
-        to += part;
-        at += part;
-        size -= part;
-      }
-      return true;
-    }
-    bool piece(std::string& into) {
-      std::array<char, 4> size{};
-      if (!take(size.data(), size.size())) return false;
-      std::uint32_t length = 0;
-      std::memcpy(&length, size.data(), sizeof length);
-      into.resize(length);
-      return take(into.data(), length);
-    }
-  };
+  void put(std::string_view bytes) {
+    const auto length = static_cast<std::uint32_t>(bytes.size());
+    char size[sizeof length];
+    std::memcpy(size, &length, sizeof length);
+    buffer_.append(size, sizeof size).append(bytes);
+  }
+  static std::string_view take(std::string_view& rest) {
+    std::uint32_t length = 0;
+    std::memcpy(&length, rest.data(), sizeof length);
+    const std::string_view bytes = rest.substr(sizeof length, length);
+    rest.remove_prefix(sizeof length + length);
+    return bytes;
+  }
+  static bool has_one(std::string_view rest) {
+    std::uint32_t length = 0;
+    if (rest.size() < sizeof length) return false;
+    std::memcpy(&length, rest.data(), sizeof length);
+    return rest.size() - sizeof length >= length;
+  }
+  // Both or nothing.
+  static bool take_two(std::string_view& rest, std::string_view& alias, std::string_view& der) {
+    std::string_view after = rest;
+    if (!has_one(after)) return false;
+    alias = take(after);
+    if (!has_one(after)) return false;
+    der = take(after);
+    rest = after;
+    return true;
+  }
 
-  void put(std::size_t size) {
-    const auto length = static_cast<std::uint32_t>(size);
-    std::array<char, 4> bytes{};
-    std::memcpy(bytes.data(), &length, sizeof length);
-    out_.write(std::string_view(bytes.data(), bytes.size()));
+  void spill() {
+    if (!file_) {
+      file_ = Fd(::openat(directory_, kAnchorsFile,
+                          O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+      if (!file_) throw system_error("cannot keep what is written", errno);
+    }
+    std::string_view rest = buffer_;
+    while (!rest.empty()) {
+      const ssize_t count = ::write(file_.get(), rest.data(), rest.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw system_error("cannot keep what is written", errno);
+      rest.remove_prefix(static_cast<std::size_t>(count));
+    }
+    buffer_.clear();
+  }
+  bool fill(std::string& part) {
+    const std::size_t had = part.size();
+    part.resize(had + kPart);
+    ssize_t count = 0;
+    do {
+      count = ::read(file_.get(), part.data() + had, kPart);
+    } while (count < 0 && errno == EINTR);
+    part.resize(had + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+    if (count < 0) throw system_error("cannot read back what was written", errno);
+    return count > 0;
   }
 
   int directory_;
-  NewFile out_;
-  bool written_ = false;
+  Fd file_; // none yet: all is in the buffer
+  std::string buffer_;
 };
 
 // A name in one of the shared directories.
@@ -119,7 +154,7 @@ struct Name {
 
   std::string path() const { return std::string(kNameDirectories[directory]) + "/" + name; }
 };
-enum : std::size_t { kByLabel = 0, kCerts = 1, kHashed = 2, kDirectories = 3 };
+enum : std::size_t { kByLabel = 0, kCerts = 1, kEnv = 2, kHashed = 3, kDirectories = 4 };
 
 class GenerationWriter {
  public:
@@ -133,8 +168,7 @@ class GenerationWriter {
     write_environment();
     const std::vector<std::string> warnings = writer_->written().warnings(kMostWarnings);
     write_manifest();
-    sync();
-    return {header_, warnings};
+    return {header_, warnings, std::move(unsynced_)};
   }
 
  private:
@@ -285,12 +319,8 @@ class GenerationWriter {
       std::string file = entry.certificate.fingerprint.text() + ".pem";
       if (seen.insert(file).second) names.push_back({kCerts, std::move(file), anchor});
       // A label of the machine's store gives way to one of this.
-      const bool taken =
-          entry.label.empty() ||
-          (entry.layer == Layer::machine && writer_->written().has_label(entry.label, Layer::own));
-      file = entry.label + ".pem";
-      if (!taken && seen.insert("label:" + file).second)
-        names.push_back({kByLabel, std::move(file), anchor});
+      if (writer_->written().labelled(entry.label) == entry.id)
+        names.push_back({kByLabel, entry.label + ".pem", anchor});
     }
     for (std::size_t at = 0; at < emission.anchors.size(); ++at) {
       const std::uint32_t subject =
@@ -315,8 +345,7 @@ class GenerationWriter {
 
   void name_everything() {
     writer_->clear_files();
-    for (const std::string_view kind : kNameDirectories)
-      directories_.push_back(NameDirectory::make(job_.store, kind, header_.generation));
+    for (std::size_t i = 0; i < kDirectories; ++i) directories_[i].emplace(make_names(i));
   }
 
   // All names of one key's certificates, in new directories: one file, linked.
@@ -334,13 +363,12 @@ class GenerationWriter {
     for (const Name& name : names) {
       if (first[name.anchor] == nullptr) {
         const std::string pem = pem_of(bytes_of(same_key, emission.anchors[name.anchor]));
-        directories_[name.directory].write(name.name, pem);
-        unsynced_.file(directories_[name.directory].fd(), name.name);
+        write_name(name.directory, name.name, pem);
         digests[name.anchor] = sha256(view_of(pem));
         first[name.anchor] = &name;
       } else {
         const Name& other = *first[name.anchor];
-        directories_[name.directory].link(directories_[other.directory], other.name, name.name);
+        directories_[name.directory]->link(*directories_[other.directory], other.name, name.name);
       }
       writer_->file(name.path(), digests[name.anchor]);
     }
@@ -367,7 +395,7 @@ class GenerationWriter {
         names[name.path()] = {digest, std::move(pem)};
       }
       writer_->warnings(key, emission.warnings);
-      for (const StoredEntry& stored : before_->with_key(key)) names_before(stored.entry, before);
+      for (const StoredEntry& stored : before_->with_key(key)) old_names_of(stored.entry, before);
     }
     std::array<bool, kDirectories> changes{};
     std::vector<std::string> gone, come;
@@ -385,36 +413,53 @@ class GenerationWriter {
     for (const std::string& path : come) writer_->file(path, names[path].digest);
 
     for (std::size_t i = 0; i < kDirectories; ++i) {
-      const std::string_view kind = kNameDirectories[i];
-      NameDirectory old = NameDirectory::of(job_.store, job_.before_directory, kind);
-      directories_.push_back(changes[i] ? NameDirectory::make(job_.store, kind, header_.generation)
-                                        : std::move(old));
-      if (!changes[i]) continue;
-      const std::string prefix = std::string(kind) + "/";
+      NameDirectory old = names_before(i);
+      if (!changes[i]) {
+        directories_[i].emplace(std::move(old));
+        continue;
+      }
+      directories_[i].emplace(make_names(i));
+      const std::string prefix = std::string(kNameDirectories[i]) + "/";
       const std::set<std::string> fresh(come.begin(), come.end());
       writer_->written().each_file(prefix, [&](std::string_view path, const Digest&) {
         if (fresh.contains(std::string(path))) return;
         const std::string name(path.substr(prefix.size()));
-        directories_[i].link(old, name, name);
+        directories_[i]->link(old, name, name);
       });
     }
     for (const std::string& path : come) {
       const std::size_t at = directory_of(path);
       const std::string name = path.substr(kNameDirectories[at].size() + 1);
-      directories_[at].write(name, names[path].pem);
-      unsynced_.file(directories_[at].fd(), name);
+      write_name(at, name, names[path].pem);
     }
   }
 
+  NameDirectory make_names(std::size_t at) {
+    NameDirectory made = NameDirectory::make(job_.store, kNameDirectories[at], header_.generation);
+    unsynced_.directory(made.fd());
+    return made;
+  }
+
+  NameDirectory names_before(std::size_t at) const {
+    return NameDirectory::of(job_.store, job_.before_directory, kNameDirectories[at]);
+  }
+
+  void write_name(std::size_t at, const std::string& name, std::string_view bytes) {
+    NameDirectory& directory = *directories_[at];
+    directory.write(name, bytes);
+    unsynced_.file(directory.fd(), name);
+    if (!directory.is_new() && synced_.insert(at).second) unsynced_.directory(directory.fd());
+  }
+
   // Every name that an entry may have had.
-  void names_before(const Entry& entry, std::set<std::string>& names) {
+  void old_names_of(const Entry& entry, std::set<std::string>& names) {
     const auto take = [&](std::string path) {
       const bool was = before_->file(path).has_value();
       if (was) names.insert(std::move(path));
       return was;
     };
     take("certs/" + entry.certificate.fingerprint.text() + ".pem");
-    if (!entry.label.empty()) take("by-label/" + entry.label + ".pem");
+    if (before_->labelled(entry.label) == entry.id) take("by-label/" + entry.label + ".pem");
     std::size_t number = 0;
     while (take("hashed/" + hashed_name(entry.certificate.subject_hash, number))) ++number;
   }
@@ -428,7 +473,7 @@ class GenerationWriter {
   void write_bundles() {
     NewFile bundle(directory_.get(), "bundle.pem", 0444),
         extra(directory_.get(), "extra.pem", 0444);
-    AnchorsFile anchors(directory_.get());
+    KeptAnchors anchors(directory_.get());
     writer_->written().each_key([&](const std::vector<StoredEntry>& same_key) {
       const Emission emission = emitted(same_key);
       for (const Anchor& anchor : emission.anchors) {
@@ -448,7 +493,6 @@ class GenerationWriter {
     write_truststore([&](const TruststoreVisit& visit) { anchors.each(visit); },
                      [&](ByteView bytes) { truststore.write(bytes); });
     commit(truststore, "truststore.p12");
-    remove_tree_at(directory_.get(), kAnchorsFile);
   }
 
   void commit(NewFile& file, const std::string& name) {
@@ -472,11 +516,6 @@ class GenerationWriter {
 
   void write_environment() {
     constexpr std::size_t kMostWgetrc = 64 * 1024;
-    if (::mkdirat(directory_.get(), "env", 0700) != 0 ||
-        ::fchmodat(directory_.get(), "env", 0755, 0) != 0)
-      throw system_error("cannot make env", errno);
-    env_ = Fd(::openat(directory_.get(), "env", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-    if (!env_) throw system_error("cannot open env", errno);
     const EnvFacts facts{filled_.contains("bundle.pem"), filled_.contains("extra.pem"),
                          job_.base_is_distribution};
     const auto values = environment_for(job_.path, facts, {});
@@ -486,23 +525,22 @@ class GenerationWriter {
     } catch (const Error&) {
       // There is none, or none that is worth keeping.
     }
-    const auto put = [&](const std::string& name, const std::string& text) {
-      const std::string path = "env/" + name;
+    const std::pair<const char*, std::string> files[] = {
+        {"env.sh", sh_profile(values, facts)},
+        {"env.fish", fish_profile(values, facts)},
+        {"env.env", dotenv_text(values)},
+        {"env.json", json_text(values)},
+        {"wgetrc", wgetrc_text(job_.path, wgetrc)}};
+    bool same = !everything_;
+    for (const auto& [name, text] : files) {
+      const std::string path = std::string("env/") + name;
       const Digest digest = sha256(view_of(text));
-      if (before_ != nullptr && before_->file(path) == digest) {
-        if (::linkat(job_.before_directory, path.c_str(), env_.get(), name.c_str(), 0) != 0)
-          throw system_error("cannot link " + path, errno);
-      } else {
-        write_file_at(env_.get(), name, text, 0444, false);
-        unsynced_.file(env_.get(), name);
-      }
+      same = same && before_->file(path) == digest;
       writer_->file(path, digest);
-    };
-    put("env.sh", sh_profile(values, facts));
-    put("env.fish", fish_profile(values, facts));
-    put("env.env", dotenv_text(values));
-    put("env.json", json_text(values));
-    put("wgetrc", wgetrc_text(job_.path, wgetrc));
+    }
+    if (same) return;
+    if (!everything_) directories_[kEnv].emplace(make_names(kEnv));
+    for (const auto& [name, text] : files) write_name(kEnv, name, text);
   }
 
   void write_manifest() {
@@ -525,31 +563,31 @@ class GenerationWriter {
     if (::fchmodat(directory_.get(), trust_db.c_str(), 0444, 0) != 0)
       throw system_error("cannot set the mode of trust.db", errno);
     unsynced_.file(directory_.get(), trust_db);
-    for (std::size_t i = 0; i < kDirectories; ++i) {
-      const std::string target = "../" + directories_[i].name();
-      if (::symlinkat(target.c_str(), directory_.get(), kNameDirectories[i].data()) != 0)
-        throw system_error("cannot link " + std::string(kNameDirectories[i]), errno);
-    }
-  }
-
-  void sync() {
-    for (const NameDirectory& each : directories_) unsynced_.directory(each.fd());
-    unsynced_.directory(env_.get());
     unsynced_.directory(directory_.get());
-    unsynced_.sync();
+    for (std::size_t i = 0; i < kDirectories; ++i) {
+      const std::string target = "../" + directories_[i]->name();
+      const char* name = kNameDirectories[i].data();
+      // The same link as before may be the same file: an inode less to make and to remove.
+      const bool is_same = before_ != nullptr && !directories_[i]->is_new();
+      if (is_same && ::linkat(job_.before_directory, name, directory_.get(), name, 0) == 0)
+        continue;
+      if (::symlinkat(target.c_str(), directory_.get(), name) != 0)
+        throw system_error("cannot link " + std::string(name), errno);
+    }
   }
 
   Store& source_;
   const GenerationJob& job_;
   Unsynced unsynced_;
-  Fd directory_, env_;
+  Fd directory_;
   SnapshotHeader header_;
   const Snapshot* before_ = nullptr; // what is gone on from; none: everything is new
   std::optional<SnapshotWriter> writer_;
   std::set<Digest> affected_; // keys of which an entry came, went or ended
   bool everything_ = true; // name and bundle all, not the affected keys alone
   std::map<std::uint32_t, std::size_t> numbers_;
-  std::vector<NameDirectory> directories_;
+  std::array<std::optional<NameDirectory>, kDirectories> directories_;
+  std::set<std::size_t> synced_; // directories of before that got a name
   std::set<std::string> filled_; // files that hold a certificate
 };
 

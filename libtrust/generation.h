@@ -1,6 +1,6 @@
 #pragma once
 // One generation's directory, written beside the published one: `.new/` below the store's
-// directory, complete and on disk when this returns, and seen by nobody until it is renamed.
+// directory, complete when this returns, and seen by nobody until it is renamed and pointed to.
 //
 // What did not change is not written again: trust.db is the one before with the difference, names
 // are shared (name_directory.h), and if no certificate changed the bundles are the ones before. It
@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "libtrust/file.h"
 #include "libtrust/snapshot.h"
 #include "libtrust/store.h"
 
@@ -32,6 +33,7 @@ struct GenerationJob {
 struct GenerationWritten {
   SnapshotHeader header;
   std::vector<std::string> warnings;
+  Unsynced unsynced; // to be synced before anything points to it
 };
 
 GenerationWritten write_generation(Store& source, const GenerationJob& job);

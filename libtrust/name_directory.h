@@ -1,6 +1,6 @@
 #pragma once
-// certs/, by-label/ and hashed/: directories with a name for every certificate, shared by
-// generations so that a change costs what it changes. `gen-N/certs` is a link to `certs-M`.
+// certs/, by-label/ and hashed/, with a name for every certificate, and env/: directories shared
+// by generations, so that a change costs what it changes. `gen-N/certs` is a link to `certs-M`.
 //
 // As long as names only come, they are added to the directory that the generation before has: a
 // reader of that one may then see a name more than its manifest lists, and every name that it lists
@@ -16,7 +16,7 @@
 
 namespace trust {
 
-inline constexpr std::string_view kNameDirectories[] = {"by-label", "certs", "hashed"};
+inline constexpr std::string_view kNameDirectories[] = {"by-label", "certs", "env", "hashed"};
 
 class NameDirectory {
  public:

@@ -80,8 +80,8 @@ struct Publisher::Impl {
     if (!number) return std::nullopt;
     const Fd generation = open_directory_at(store.get(), name_of_generation(*number));
     if (!generation) return std::nullopt;
-    for (const char* name : {"bundle.pem", "extra.pem", "truststore.p12", "trust.db", "env/env.sh",
-                             "by-label/.", "certs/.", "hashed/."})
+    for (const char* name : {"bundle.pem", "extra.pem", "truststore.p12", "trust.db", "by-label/.",
+                             "certs/.", "hashed/.", "env/."})
       if (::faccessat(generation.get(), name, F_OK, 0) != 0) return std::nullopt;
     const Fd file(::openat(generation.get(), "MANIFEST.json",
                            O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
@@ -206,12 +206,13 @@ struct Publisher::Impl {
       job.before_directory = directory.get();
     }
     tidy = false; // until all is done
-    const GenerationWritten written = write_generation(source, job);
+    GenerationWritten written = write_generation(source, job);
     const std::string name = name_of_generation(written.header.generation);
     set_time(written.header.created_at);
     put_in_place(name);
-    // The new directories' names are on disk before the link that leads to them.
-    sync_directory(store.get());
+    // All of it is on disk before the link that leads there.
+    written.unsynced.directory(store.get());
+    written.unsynced.sync();
     switch_link(store.get(), kCurrent, name);
     std::erase_if(kept, [&](const Kept& each) {
       return each.number == written.header.generation; // one that was damaged, or another store's

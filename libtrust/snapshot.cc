@@ -292,10 +292,12 @@ std::vector<Digest> Snapshot::keys_ended(UnixTime after_time, UnixTime until) co
   return SnapshotDatabase::keys(query);
 }
 
-bool Snapshot::has_label(std::string_view label, Layer layer) const {
-  Query query(impl_->db, "SELECT 1 FROM entry WHERE label = ? AND label <> '' AND layer = ?", label,
-              static_cast<int>(layer));
-  return query.step();
+std::optional<std::int64_t> Snapshot::labelled(std::string_view label) const {
+  Query query(impl_->db,
+              "SELECT id FROM entry WHERE label = ? AND label <> '' ORDER BY layer, id LIMIT 1",
+              label);
+  if (!query.step()) return std::nullopt;
+  return query.integer(0);
 }
 
 std::optional<Digest> Snapshot::file(std::string_view name) const {

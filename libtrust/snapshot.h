@@ -98,7 +98,8 @@ class Snapshot {
   std::vector<Digest> keys_of_subject(std::uint32_t subject_hash) const; // in order, each once
   std::vector<Digest> keys_of_label(std::string_view label) const;
   std::vector<Digest> keys_ended(UnixTime after, UnixTime until) const; // after < end <= until
-  bool has_label(std::string_view label, Layer layer) const;
+  // The entry that a label names: of this store before the machine's, then the first.
+  std::optional<std::int64_t> labelled(std::string_view label) const;
   std::optional<Digest> file(std::string_view name) const;
   // In order of name, those that begin with `prefix`.
   void each_file(std::string_view prefix,
