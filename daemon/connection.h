@@ -63,6 +63,7 @@ class Connection {
   Semantics::Form form; // of the answer that is awaited or being written
   bool linger_after = false;
   bool refused_at_door = false; // one too many: not counted among the connections of its uid
+  std::size_t thrown_away = 0;  // while lingering
   bool queued = false;          // has more to do in the next turn
 
   std::unique_ptr<EventStream> stream;

@@ -96,8 +96,9 @@ TEST(HostileFront, AHeaderLineOfThreeHundredMegabytesCostsNothing) {
   const std::size_t before = resident_bytes();
   client.send("GET /ping HTTP/1.1\r\nHost: localhost\r\nX: ");
   const std::string part(std::size_t{1} << 20, 'a');
-  for (int i = 0; i < 300 && client.send(part); ++i) {
-  }
+  int sent = 0;
+  while (sent < 300 && client.send(part)) ++sent;
+  EXPECT_LT(sent, 10);
   EXPECT_EQ(client.answer().status, 431);
   if (kMemoryCanBeMeasured) {
     EXPECT_LT(resident_bytes(), before + (std::size_t{8} << 20));
