@@ -276,7 +276,8 @@ Client::Client(ClientSettings settings) : settings_(std::move(settings)) {
 Answer Client::exchange(const std::string& method, const std::string& target,
                         const std::string& body, const std::string& content_type) const {
   const Connection connected = connect_again(server_);
-  BoundedStream stream(connected.fd.get(), settings_.timeout_ms, settings_.most_answer_bytes);
+  const auto timeout_ms = method == "GET" ? settings_.timeout_ms : settings_.change_timeout_ms;
+  BoundedStream stream(connected.fd.get(), timeout_ms, settings_.most_answer_bytes);
   httplib::Request request = request_for(settings_, server_, method, target);
   if (!body.empty()) {
     request.body = body;

@@ -33,7 +33,8 @@ struct ClientSettings {
   std::vector<SocketCandidate> candidates;
   // For loopback TCP, the first that can be read.
   std::vector<std::string> token_files;
-  std::int64_t timeout_ms = 60'000;
+  std::int64_t timeout_ms = 30'000;         // of what reads
+  std::int64_t change_timeout_ms = 300'000; // an import of thousands is one request
   std::size_t most_answer_bytes = 64 * 1024 * 1024;
 };
 

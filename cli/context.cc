@@ -12,9 +12,6 @@
 namespace trust {
 namespace {
 
-// An import of thousands of certificates is one request.
-constexpr std::int64_t kTimeoutMs = 300'000;
-
 std::string absolute(const std::string& path) {
   if (path.starts_with('/')) return path;
   char buffer[PATH_MAX];
@@ -45,7 +42,6 @@ const Client& Context::client() {
     settings.candidates = sockets();
     if (!globals_.system) settings.token_files.push_back(layout().token);
     settings.token_files.push_back(Layout::machine().token);
-    settings.timeout_ms = kTimeoutMs;
     client_.emplace(std::move(settings));
   }
   return *client_;

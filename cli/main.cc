@@ -60,6 +60,16 @@ CLI::App* add_command(CLI::App& parent, Line& line, const char* name, const char
   return app;
 }
 
+// The library reads "-1" as a very large number.
+CLI::Option* whole(CLI::Option* option) {
+  return option->check([](const std::string& text) -> std::string {
+    const bool is_number =
+        !text.empty() && text.size() <= 18 &&
+        std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return is_number ? "" : "not a whole number: " + text;
+  });
+}
+
 CLI::Option* named(CLI::Option* option, const char* value) { return option->type_name(value); }
 
 void add_ends(CLI::App& app, std::string& duration, std::string& until) {
@@ -192,9 +202,6 @@ void define_use(CLI::App& app, Line& line) {
                               });
   named(env->add_option("--shell", line.env.shell, "for which it is written"), "SHELL")
       ->check(CLI::IsMember({"sh", "fish", "dotenv", "json"}));
-  env->add_flag_function(
-         "--java", [&line](std::int64_t) { line.env.java = true; }, "")
-      ->group(kHidden);
   named(env->add_option_function<std::string>(
             "--with", [&line](const std::string&) { line.env.java = true; },
             "variables that are left out otherwise"),
@@ -222,7 +229,7 @@ void define_history(CLI::App& app, Line& line) {
 
   CLI::App* log = add_command(app, line, "log", "who changed what, when and why",
                               [&line](Context& c) { return log_command(c, line.log); });
-  named(log->add_option("-n", line.log.most, "as many, the newest first"), "NUMBER");
+  whole(named(log->add_option("-n", line.log.most, "as many, the newest first"), "NUMBER"));
   log->add_flag("--verify", line.log.verify, "recompute the chain of the records");
   named(log->add_option("--head", line.log.head, "the chain must go through this record"),
         "N:HASH");
@@ -230,19 +237,19 @@ void define_history(CLI::App& app, Line& line) {
   CLI::App* generations =
       add_command(app, line, "generations", "the states that the store has had",
                   [&line](Context& c) { return generations_command(c, line.most); });
-  named(generations->add_option("-n", line.most, "as many, the newest first"), "NUMBER");
+  whole(named(generations->add_option("-n", line.most, "as many, the newest first"), "NUMBER"));
 
   CLI::App* diff = add_command(app, line, "diff", "what changed between two generations",
                                [&line](Context& c) { return diff_command(c, line.diff); });
-  named(diff->add_option("a", line.diff.from, "from this generation"), "A")->required();
-  named(diff->add_option("b", line.diff.to, "to this one; without: now"), "B");
+  whole(named(diff->add_option("a", line.diff.from, "from this generation"), "A"))->required();
+  whole(named(diff->add_option("b", line.diff.to, "to this one; without: now"), "B"));
 
   CLI::App* rollback =
       add_command(app, line, "rollback", "back to an earlier generation",
                   [&line](Context& c) { return rollback_command(c, line.rollback); });
-  named(
+  whole(named(
       rollback->add_option("generation", line.rollback.target, "without: the one before the last"),
-      "N");
+      "N"));
   rollback->add_flag("--yes,-y", line.rollback.yes, "do not ask");
 }
 
@@ -348,6 +355,7 @@ int run(int argc, char** argv) {
   Line line;
   CLI::App app("decide what this machine's programs trust", "trustctl");
   app.require_subcommand(1);
+  app.set_help_flag("--help,-h", "print this help");
   app.set_version_flag("--version", "trustctl " TRUST_VERSION, "print the version");
   define_globals(app, line.globals);
   define_service(app, line);

@@ -58,6 +58,7 @@ std::string detail_text(const Json& record) {
 }
 
 int verify_log(Context& context, const LogArguments& arguments) {
+  const Head head = arguments.head.empty() ? Head() : parse_head(arguments.head);
   Json answer = context.client().get("/v1/audit", {{"limit", "1"}, {"verify", "true"}});
   bool whole = flag_at(answer, "verified");
   std::string message;
@@ -66,7 +67,6 @@ int verify_log(Context& context, const LogArguments& arguments) {
               std::to_string(number_at(answer, "first_bad")) + " is the first that does not fit";
   }
   if (!arguments.head.empty()) {
-    const Head head = parse_head(arguments.head);
     std::string found;
     if (!goes_through(context, head, found)) {
       whole = false;

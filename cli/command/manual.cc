@@ -10,17 +10,30 @@ constexpr const char* kAbout =
     "then on.\n";
 
 constexpr const char* kAfterCommands = R"(.SH EXIT STATUS
-.TS
-l lx.
-0	done
-1	failed
-2	wrong usage
-3	not trusted, or a pin or fingerprint did not match
-4	no daemon answers (trustctl start)
-5	not found
-6	refused: not permitted, or not confirmed
-7	conflict
-.TE
+.TP
+.B 0
+done
+.TP
+.B 1
+failed
+.TP
+.B 2
+wrong usage
+.TP
+.B 3
+not trusted, or a pin or fingerprint did not match
+.TP
+.B 4
+no daemon answers (trustctl start)
+.TP
+.B 5
+not found
+.TP
+.B 6
+refused: not permitted, or not confirmed
+.TP
+.B 7
+conflict
 .PP
 .B trustctl run
 ends as its command does; with 127 if there is no such command, 126 if it cannot be executed and
@@ -66,15 +79,22 @@ std::string roff(std::string_view text) {
   return result;
 }
 
-std::string options_text(const Command& command) {
+std::string choices_text(const std::vector<std::string>& choices) {
+  std::string text;
+  for (const std::string& choice : choices) text += (text.empty() ? "" : ", ") + choice;
+  return text.empty() ? "" : " (" + roff(text) + ")";
+}
+
+std::string options_text(const Command& command, bool is_child) {
   std::string text;
   for (const CommandOption& option : command.options) {
+    if (is_child && option.names.front() == "--help") continue;
     std::string names;
     for (const std::string& name : option.names) {
       names += (names.empty() ? "" : ", ") + ("\\fB" + roff(name) + "\\fR");
     }
     if (!option.value.empty()) names += " \\fI" + roff(option.value) + "\\fR";
-    text += ".TP\n" + names + "\n" + roff(option.help) + "\n";
+    text += ".TP\n" + names + "\n" + roff(option.help) + choices_text(option.choices) + "\n";
   }
   return text;
 }
@@ -89,19 +109,19 @@ void add_command(const Command& command, const std::string& before, std::string&
   text += ".SS trustctl " + roff(name) + (synopsis.empty() ? "" : " " + roff(synopsis)) + "\n";
   text += roff(command.help) + "\n";
   for (const CommandArgument& argument : command.arguments) {
-    text += ".TP\n\\fI" + roff(argument.name) + "\\fR\n" + roff(argument.help) + "\n";
+    text += ".TP\n\\fI" + roff(argument.name) + "\\fR\n" + roff(argument.help) + choices_text(argument.choices) + "\n";
   }
-  text += options_text(command);
+  text += options_text(command, true);
 }
 
 }  // namespace
 
 std::string manual_text(const Command& root, const std::string& version) {
-  std::string text = "'\\\" t\n.TH TRUSTCTL 1 \"\" \"trustd " + version + "\" \"User Commands\"\n";
+  std::string text = ".TH TRUSTCTL 1 \"\" \"trustd " + version + "\" \"User Commands\"\n";
   text += ".SH NAME\ntrustctl \\- " + roff(root.help) + "\n";
   text += ".SH SYNOPSIS\n.B trustctl\n[\\fIOPTION\\fR…] \\fICOMMAND\\fR [\\fIARGUMENT\\fR…]\n";
   text += ".SH DESCRIPTION\ntrustctl speaks to trustd, which\n" + std::string(kAbout);
-  text += ".SH OPTIONS\nThese stand before or after the command.\n" + options_text(root);
+  text += ".SH OPTIONS\nThese stand before or after the command.\n" + options_text(root, false);
   text += ".SH COMMANDS\n";
   for (const Command& command : root.commands) add_command(command, "", text);
   return text + kAfterCommands;

@@ -13,4 +13,8 @@ _trustctl() {
   done
   (( ${#found} )) && compadd -- "${found[@]}"
 }
-compdef _trustctl trustctl
+if [[ ${funcstack[1]} == _trustctl ]]; then # autoloaded
+  _trustctl "$@"
+else
+  compdef _trustctl trustctl
+fi
