@@ -62,7 +62,7 @@ Later answer_change(const Call& call, std::function<Result(Store&)> make,
                     std::function<std::optional<Response>(const Error&)> refuse = nullptr) {
   return Later{[&changes = call.service.changes, make = std::move(make),
                 respond = std::move(respond),
-                refuse = std::move(refuse)](std::function<void(Response)> complete) {
+                refuse = std::move(refuse)](const std::function<void(Response)>& complete) {
     const auto result = std::make_shared<std::optional<Result>>();
     const auto finish = [result, respond, refuse](const Changes::Outcome& outcome) -> Response {
       try {

@@ -120,7 +120,8 @@ TEST(ProposeAFile, RefusesWeakKeysWithTheReason) {
 TEST(ProposeAFile, WarnsOfALeafThatCouldSign) {
   const Mint could = {.common_name = "dev.test", .sans = {"DNS:dev.test"}, .ca = true};
   EXPECT_THAT(of_file(could).warnings, ElementsAre(HasSubstr("could sign")));
-  EXPECT_THAT(of_file(could).warnings, ElementsAre(HasSubstr("basicConstraints=critical,CA:FALSE")));
+  EXPECT_THAT(of_file(could).warnings,
+              ElementsAre(HasSubstr("basicConstraints=critical,CA:FALSE")));
   EXPECT_THAT(of_file({.sans = {"DNS:dev.test"}, .ca = false}).warnings, IsEmpty());
 }
 

@@ -46,8 +46,7 @@ def key_of(entry, common):
 def tidy(build, path):
     done = subprocess.run([TIDY, "-p", str(build), "--quiet", path], check=False, text=True,
                           capture_output=True, stdin=subprocess.DEVNULL)
-    shown = done.stdout if done.returncode == 0 else done.stdout + done.stderr
-    return done.returncode == 0 and not done.stdout.strip(), shown
+    return done.returncode == 0 and not done.stdout.strip(), done.stdout or done.stderr
 
 
 def main(build):
@@ -63,6 +62,7 @@ def main(build):
     print(f"{len(due)} of {len(keys)} files", file=sys.stderr, flush=True)
 
     clean = True
+    told = set() # a header's faults are found again by each file that includes it
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         results = {pool.submit(tidy, build, path): path for path in due}
         for result in concurrent.futures.as_completed(results):
@@ -72,7 +72,10 @@ def main(build):
                 (cache / keys[path]).touch()
             else:
                 clean = False
-                print(shown or f"{path}: {TIDY} failed", flush=True)
+                for fault in re.split(r"^(?=/\S+:\d+:\d+: )", shown, flags=re.MULTILINE):
+                    if fault.strip() and fault not in told:
+                        told.add(fault)
+                        print(fault.rstrip(), flush=True)
     for old in cache.iterdir():
         if clean and old.name not in keys.values():
             old.unlink()
