@@ -175,9 +175,7 @@ def test_without_its_issuer_add_says_who_still_refuses(place, daemon, private):
     with servers.Tls(place, mint.server(middle, "127.0.0.1")) as server:
         said = add(place, server)
         text = said.out + said.err
-        for tool in ("requests", "Node", "Java"):
-            assert tool in text, str(said)
-        assert "curl" not in text.split("refuse")[0].rsplit("\n", 1)[-1], str(said)
+        assert "requests, Node and Java refuse" in text, str(said)
         assert "--host 127.0.0.1" in text, str(said)
         assert entry(place)["trust"] == "leaf"
         assert everyone(place, server.url) == {"requests": REFUSED, "curl": SERVED, "node": REFUSED}
