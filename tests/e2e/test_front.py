@@ -4,17 +4,19 @@ Every row is sent to the UNIX socket and over TCP. After each the daemon answers
 most 16 MiB, and answered a ping from another connection throughout.
 """
 
-import gzip
+import functools
 import os
 import socket
 import stat
 import threading
 import time
+import zlib
 
 import pytest
 
 from harness import mint, rest as rest_module, wait
 from harness.daemon import Daemon
+from harness.place import Place
 
 GROWTH_KIB = 16 * 1024
 PING_S = 5.0  # generous: this is no benchmark
@@ -54,9 +56,9 @@ class Pinger(threading.Thread):
 
 
 @pytest.fixture(scope="module")
-def served(request):
-    from harness.place import Place
+def served():
     place = Place()
+    place.configure(limits={"request_timeout": "5s"})  # so that the slow are told soon
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -181,10 +183,16 @@ def test_a_length_beyond_the_limit_is_refused_by_its_head(served, where, unharme
     assert_refused(answer, 403, 413)
 
 
+@functools.lru_cache
+def gzip_of_zeros(size):
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    piece = bytes(1 << 20)
+    return b"".join([*(packer.compress(piece) for _ in range(size >> 20)), packer.flush()])
+
+
 def test_a_gzip_body(served, where, unharmed):
-    bomb = gzip.compress(b"\0" * 520_000_000, 9) if not hasattr(test_a_gzip_body, "bomb") \
-        else test_a_gzip_body.bomb
-    test_a_gzip_body.bomb = bomb
+    bomb = gzip_of_zeros(500 << 20)
+    assert len(bomb) < 600_000
     start = time.monotonic()
     for encoding in ("gzip", "deflate", "br", "identity"):
         answer = body_of(served, where, "/v1/pins", bomb, JSON, f"Content-Encoding: {encoding}")
@@ -199,7 +207,7 @@ def test_a_gzip_body(served, where, unharmed):
     ["Content-Length: 2", "Transfer-Encoding: chunked"],
     ["Transfer-Encoding: chunked", "Content-Length: 2"],
     ["Content-Length: abc"], ["Content-Length: -1"], ["Content-Length: +2"],
-    ["Content-Length: 0x2"], ["Content-Length: 2 "+"2"], ["Content-Length:"],
+    ["Content-Length: 0x2"], ["Content-Length: 2 2"], ["Content-Length:"],
     ["Content-Length: 99999999999999999999"],
     ["Transfer-Encoding: gzip, chunked"], ["Transfer-Encoding: chunked, chunked"],
     ["Transfer-Encoding: identity"], ["Transfer-Encoding: xchunked"],

@@ -383,6 +383,7 @@ def test_every_system_call_is_in_the_filter(place, installed, mode):
 
 def test_what_writes_and_executes_memory_is_not_asked_for(place):
     """MemoryDenyWriteExecute: no mapping of the running daemon is both."""
+    need.root()  # it is not dumpable
     with Daemon(place) as daemon, daemon.rest() as client:
         client.add(mint.self_signed("one.test"))
         with open(f"/proc/{daemon.pid}/maps", encoding="ascii") as file:
