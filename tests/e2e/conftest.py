@@ -15,10 +15,10 @@ def place():
 
 @pytest.fixture
 def daemon(place):
-    """A running daemon; that a test left it alive is part of every test."""
+    """A running daemon; that it lives until it is told to end is part of every test."""
     with Daemon(place) as it:
         yield it
-        assert it.alive(), it.log()
+        assert it.ended or it.alive(), it.log()
 
 
 @pytest.fixture

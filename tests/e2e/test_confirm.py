@@ -163,7 +163,7 @@ def test_a_subject_cannot_forge_what_is_shown(place, daemon, hostile):
 
 
 @pytest.mark.parametrize("command", [["list"], ["show", "127.0.0.1-PORT"], ["log"], ["generations"],
-                                     ["why", "127.0.0.1:PORT"], ["events"]])
+                                     ["status"], ["events"]])
 def test_nor_what_other_commands_show(place, daemon, hostile, command):
     place.done("add", hostile.at, "--fingerprint", hostile.minted.fingerprint)
     arguments = [word.replace("PORT", str(hostile.port)) for word in command]

@@ -62,7 +62,7 @@ def test_every_described_route_is_served(rest, document):
     """No route of the document is unknown to the daemon; another method on it is 405."""
     rest.add(mint.self_signed("one.test"))
     for path, item in document["paths"].items():
-        at = re.sub("{[^}]*}", "1", path)
+        at = re.sub("{[^}]*}", "1", path.replace("{fingerprint}", "a" * 64))
         if path == "/v1/events":
             continue
         for method in openapi.METHODS:

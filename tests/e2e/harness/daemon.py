@@ -21,6 +21,7 @@ class Daemon:
         self.pass_fds = pass_fds
         self.process = None
         self.lines = []
+        self.ended = False  # by us
         self.log_path = place.path("trustd.log")
         self.socket = place.socket
         for option, value in zip(arguments, arguments[1:]):
@@ -33,6 +34,7 @@ class Daemon:
                 self.command, env=self.env, cwd=self.place.home, stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE, stderr=log, pass_fds=self.pass_fds)
         self.lines = []
+        self.ended = False
         threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
         return self
 
@@ -70,6 +72,7 @@ class Daemon:
         self.process.send_signal(number)
 
     def kill(self):
+        self.ended = True
         if self.process is not None:
             self.process.kill()
             self.process.wait()
@@ -78,6 +81,7 @@ class Daemon:
         """Ends it as an administrator would; the exit status."""
         if self.process is None:
             return None
+        self.ended = True
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
