@@ -127,10 +127,12 @@ def scopes_ends_and_pins_of_the_machine_hold():
             assert clients.fetch(user, "curl", other.url) == REFUSED
             wait.until(lambda: clients.fetch(user, "curl", server.url) == REFUSED, "the end", 60)
         pin = mint.self_signed("pinned.test").pin
-        follows(of_user, lambda: of_machine.ok(
-            "POST", "/v1/pins", {"pattern": "pinned.test", "pins": [pin]}))
-        pins = of_user.ok("GET", "/v1/pins", query={"host": "pinned.test", "port": 443})["pins"]
-        assert [one["pin"] for one in pins] == [pin]
+        of_machine.ok("POST", "/v1/pins", {"pattern": "pinned.test", "pins": [pin]})
+
+        def pins():
+            answer = of_user.ok("GET", "/v1/pins", query={"host": "pinned.test", "port": 443})
+            return [one["pin"] for one in answer["pins"]]
+        wait.until(lambda: pins() == [pin], "the machine's pin", 60)
 
 
 def the_commands_find_the_machines_store():
