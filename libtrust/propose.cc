@@ -122,6 +122,12 @@ Proposal checked(Proposal proposal, const Wish& wish, UnixTime now) {
   }
   if (proposal.trust == Trust::root) check_root(proposal, wish);
   if (proposal.trust == Trust::leaf) check_leaf(proposal, wish);
+  // A shadow carries the end in its dates; what is emitted as it is cannot.
+  if (wish.expires_at && (proposal.trust == Trust::leaf || proposal.hosts.empty())) {
+    proposal.warnings.push_back("the published files do not end by themselves: the daemon takes " +
+                                name_of(proposal.certificate) + " out of them at " +
+                                rfc3339(*wish.expires_at) + ", so it must be running then");
+  }
   return proposal;
 }
 

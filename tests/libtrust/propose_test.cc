@@ -61,6 +61,15 @@ TEST(ProposeAFile, IsALeafOrARootByWhatItSays) {
             Trust::root);
 }
 
+TEST(ProposeAFile, SaysThatPublishedFilesDoNotEndByThemselves) {
+  const Wish wish{.expires_at = kNow + 60};
+  EXPECT_THAT(of_file({.sans = {"DNS:dev.test"}, .ca = false}, wish).warnings,
+              Contains(HasSubstr("do not end by themselves")));
+  const Wish scoped{.hosts = patterns({"**.dev.test"}), .expires_at = kNow + 60};
+  EXPECT_THAT(of_file({.common_name = "CA", .ca = true}, scoped).warnings,
+              Not(Contains(HasSubstr("do not end by themselves"))));
+}
+
 TEST(ProposeAFile, KeepsWhatThePersonSaid) {
   const Proposal proposal = of_file({.common_name = "CA", .ca = true},
                                     {.hosts = patterns({"**.corp.test"}), .label = "corp"});
