@@ -1,69 +1,18 @@
 """What is asked before a server is trusted, and what is shown."""
 
-import fcntl
 import json
-import os
-import pty
 import re
-import select
-import subprocess
-import termios
-import time
 
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from harness import mint, place as places, servers
+from harness.terminal import Terminal
 
 
-class Terminal:
-    """trustctl with a terminal of its own."""
-
-    def __init__(self, place, *arguments):
-        master, slave = pty.openpty()
-        fcntl.ioctl(master, termios.TIOCSWINSZ, b"\x32\0\xc8\0\0\0\0\0")  # 50 rows, 200 columns
-
-        def take():
-            os.setsid()
-            fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
-        self.process = subprocess.Popen(
-            [places.TRUSTCTL, *arguments], env={**place.environment, "TERM": "xterm-256color"},
-            cwd=place.home, stdin=slave, stdout=slave, stderr=slave, preexec_fn=take)
-        os.close(slave)
-        self.master = master
-        self.shown = b""
-
-    def read_until(self, pattern, deadline_s=60):
-        """Reads until what is shown since the last call matches."""
-        end = time.monotonic() + deadline_s
-        while not re.search(pattern, self.shown):
-            left = end - time.monotonic()
-            assert left > 0 and select.select([self.master], [], [], left)[0], self.shown
-            if not self._more():
-                raise AssertionError(f"ended: {self.shown!r}")
-        return self.shown
-
-    def _more(self):
-        try:
-            data = os.read(self.master, 65536)
-        except OSError:  # EIO: the other side is closed
-            data = b""
-        self.shown += data
-        return data
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-    def end(self, deadline_s=60):
-        """The exit status, all output read."""
-        end = time.monotonic() + deadline_s
-        while time.monotonic() < end:
-            if select.select([self.master], [], [], 0.05)[0] and not self._more():
-                break
-        status = self.process.wait(max(end - time.monotonic(), 1))
-        os.close(self.master)
-        return status
+def on_terminal(place, *arguments):
+    return Terminal(places.TRUSTCTL, *arguments, env=place.environment, cwd=place.home)
 
 
 @pytest.fixture
@@ -110,7 +59,7 @@ def test_part_of_a_fingerprint_is_none(place, daemon, server, short):
 
 
 def test_a_terminal_is_asked(place, daemon, server):
-    terminal = Terminal(place, "add", server.at)
+    terminal = on_terminal(place, "add", server.at)
     shown = terminal.read_until(rb"\? ?(\[|\(|$)|\[y/N\]")
     plain = re.sub(rb"\x1b\[[0-9;]*m", b"", shown)
     assert server.minted.fingerprint.encode() in plain.replace(b"\r\n", b"").replace(b" ", b"")
@@ -121,7 +70,7 @@ def test_a_terminal_is_asked(place, daemon, server):
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "nonsense\n\n", "\x04"])
 def test_anything_but_yes_is_no(place, daemon, server, answer):
-    terminal = Terminal(place, "add", server.at)
+    terminal = on_terminal(place, "add", server.at)
     terminal.read_until(rb"\? ?(\[|\(|$)|\[y/N\]")
     terminal.type(answer)
     assert terminal.end() == 6, terminal.shown
@@ -153,7 +102,7 @@ def assert_harmless(shown):
 
 
 def test_a_subject_cannot_forge_what_is_shown(place, daemon, hostile):
-    terminal = Terminal(place, "add", hostile.at)
+    terminal = on_terminal(place, "add", hostile.at)
     shown = terminal.read_until(rb"\? ?(\[|\(|$)|\[y/N\]")
     assert_harmless(shown)
     assert b"\x1b[31m" not in shown.split(b"good.example")[-1][:80]
@@ -170,6 +119,6 @@ def test_nor_what_other_commands_show(place, daemon, hostile, command):
     for result in (place.ctl(*arguments), place.ctl("--json", *arguments)):
         assert result.status in (0, 3), str(result)
         assert_harmless((result.out + result.err).encode())
-    terminal = Terminal(place, *arguments)
+    terminal = on_terminal(place, *arguments)
     assert terminal.end() in (0, 3), terminal.shown
     assert_harmless(terminal.shown)
