@@ -57,6 +57,10 @@ NameDirectory NameDirectory::make(int store, std::string_view kind, GenerationNu
 }
 
 void NameDirectory::write(const std::string& name, std::string_view bytes) {
+  // Labels were checked when they came; what would lead out of here goes no further all the same.
+  if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
+    throw Error(Code::store_invalid, "not the name of a published file: " + shown(name));
+  }
   if (!new_) {
     write_file_at(fd(), name, bytes, 0444, false);
     return;

@@ -4,13 +4,13 @@
 #include <set>
 
 #include "libtrust/error.h"
+#include "libtrust/label.h"
 
 namespace trust {
 namespace {
 
 using Value = nlohmann::json; // sorted: many members cost no more than their number
 
-constexpr std::size_t kMaxLabelBytes = 63;
 constexpr std::size_t kMaxTextBytes = 1000; // a reason, a note, a file's name
 constexpr std::size_t kMaxHosts = 200;
 constexpr std::size_t kMaxPins = 1000;
@@ -185,7 +185,7 @@ AddRequest AddRequest::parse_raw(std::string body, const QueryPairs& query) {
 EntryPatch parse_patch(std::string_view json) {
   Members members = Members::parse(json);
   EntryPatch patch;
-  patch.label = members.text("label", kMaxLabelBytes);
+  if (const auto label = members.text("label", kMaxLabelBytes)) patch.label = parse_label(*label);
   if (members.has("hosts")) patch.hosts = members.patterns("hosts");
   patch.reason = members.text("reason", kMaxTextBytes);
   if (members.has("expires_at"))

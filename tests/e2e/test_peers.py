@@ -358,3 +358,17 @@ def test_only_the_loopback_is_listened_on(place):
         assert daemon.process.wait(30) != 0, address
         assert daemon.log().strip()
         shutil.rmtree(place.state, ignore_errors=True)
+
+
+@pytest.mark.parametrize("label", ["../escaped", "../../escaped", "a/b", "/tmp/escaped", ".hidden",
+                                   "", "UPPER", "bundle", "new\nline", "abc123", "x" * 64])
+def test_a_label_names_a_file_in_its_directory_and_nothing_else(rest, place, label):
+    one = mint.self_signed("one.test")
+    rest.add(one, label="good")
+    assert rest.patch(f"/v1/certificates/{one.fingerprint}", {"label": label}).status == 400
+    if label:  # none said: one is made
+        other = mint.self_signed("other.test")
+        assert rest.post("/v1/certificates", {"pem": other.pem, "label": label}).status == 400
+    status = rest.status()
+    assert status["published"] == status["generation"]
+    assert not [name for _, _, names in os.walk(place.root) for name in names if "escaped" in name]
