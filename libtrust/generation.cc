@@ -22,6 +22,7 @@
 #include "libtrust/error.h"
 #include "libtrust/file.h"
 #include "libtrust/name_directory.h"
+#include "libtrust/page_file.h"
 
 namespace trust {
 namespace {
@@ -227,12 +228,7 @@ class GenerationWriter {
                          O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!from || !to || ::fchmod(to.get(), 0600) != 0)
       throw system_error("cannot copy the trust.db that is published", errno);
-    for (;;) {
-      constexpr std::size_t kPart = std::size_t{1} << 30;
-      const ssize_t count = ::copy_file_range(from.get(), nullptr, to.get(), nullptr, kPart, 0);
-      if (count == 0) return;
-      if (count < 0) throw system_error("cannot copy the trust.db that is published", errno);
-    }
+    copy_page_file(from.get(), to.get(), "the trust.db that is published");
   }
 
   void amend_rows() {

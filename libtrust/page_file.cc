@@ -11,6 +11,7 @@
 #include <cstring>
 #include <mutex>
 #include <new>
+#include <vector>
 
 #include "libtrust/error.h"
 
@@ -210,6 +211,33 @@ Database amend_page_file(const std::string& path) {
   Database database(path, SQLITE_OPEN_READWRITE, path);
   database.run(kWriterPragmas);
   return database;
+}
+
+void copy_page_file(int from, int to, const std::string& name) {
+  constexpr std::size_t kPagesAtOnce = 64;
+  std::vector<std::uint8_t> pages(kPagesAtOnce * kPageBytes);
+  const MdCtxPtr context = new_hash();
+  for (std::uint64_t number = 0;;) {
+    const auto offset = static_cast<off_t>(number * kPageBytes);
+    const ssize_t count = ::pread(from, pages.data(), pages.size(), offset);
+    if (count == 0) return;
+    if (count < 0) throw system_error("cannot read " + name, errno);
+    const auto size = static_cast<std::size_t>(count);
+    if (size % kPageBytes != 0)
+      throw Error(Code::store_invalid, name + " does not end with a whole page");
+    for (std::size_t at = 0; at < size; at += kPageBytes, ++number) {
+      const PageHash hash = hash_of(context.get(), pages.data() + at, number);
+      if (std::memcmp(hash.data(), pages.data() + at + kContentBytes, hash.size()) != 0)
+        throw Error(Code::store_invalid, name + " is damaged: a page does not match its hash");
+    }
+    for (std::size_t done = 0; done < size;) {
+      const ssize_t written =
+          ::pwrite(to, pages.data() + done, size - done, offset + static_cast<off_t>(done));
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) throw system_error("cannot copy " + name, errno);
+      done += static_cast<std::size_t>(written);
+    }
+  }
 }
 
 Digest seal_page_file(int file, const std::string& name) {

@@ -25,6 +25,10 @@ Database make_page_file(const std::string& path);
 // The same of one that is there, sealed.
 Database amend_page_file(const std::string& path);
 
+// Copies one that is sealed, page by page, into the empty file `to`. Error{store_invalid} if a page
+// does not match its hash: going on from it would seal the damage.
+void copy_page_file(int from, int to, const std::string& name);
+
 // Writes the hash of every page that lacks the right one into `file`, which is open for reading
 // and writing and on which no connection is open; the SHA-256 of the whole.
 Digest seal_page_file(int file, const std::string& name);

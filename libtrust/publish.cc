@@ -206,7 +206,7 @@ struct Publisher::Impl {
       job.before_directory = directory.get();
     }
     tidy = false; // until all is done
-    GenerationWritten written = write_generation(source, job);
+    GenerationWritten written = write_from(source, job);
     const std::string name = name_of_generation(written.header.generation);
     set_time(written.header.created_at);
     put_in_place(name);
@@ -236,6 +236,18 @@ struct Publisher::Impl {
       return Publication{header->generation, snapshot.warnings(kMostWarnings)};
     } catch (const Error&) {
       return std::nullopt; // damaged
+    }
+  }
+
+  // Going on from what is published, or, if that turns out to be damaged, anew.
+  static GenerationWritten write_from(Store& source, GenerationJob job) {
+    if (job.before == nullptr) return write_generation(source, job);
+    try {
+      return write_generation(source, job);
+    } catch (const Error& error) {
+      if (error.code() != Code::store_invalid) throw;
+      job.before = nullptr;
+      return write_generation(source, job);
     }
   }
 

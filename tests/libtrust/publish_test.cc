@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "libtrust/error.h"
+#include "libtrust/file.h"
 #include "libtrust/snapshot.h"
 #include "tests/libtrust/mint.h"
 #include "tests/libtrust/published.h"
@@ -281,6 +282,25 @@ TEST_F(PublishTest, ADamagedOrForeignOneIsPublishedAnew) {
   EXPECT_NE(published().store_id, id);
   EXPECT_TRUE(published().has("by-label/third.pem"));
   EXPECT_FALSE(published().has("by-label/dev.pem"));
+}
+
+TEST_F(PublishTest, DamageInWhatIsPublishedIsNotGoneOnFrom) {
+  for (int i = 0; i < 20; ++i) {
+    const std::string name = "h" + std::to_string(i);
+    add(server(name + ".test"), Trust::leaf, name);
+  }
+  publish();
+  const std::string path = settings_.directory + "/current/trust.db";
+  std::string bytes = read_file(path, 10'000'000);
+  bytes[bytes.size() - 2000] ^= 1;
+  fs::remove(path);
+  std::ofstream(path, std::ios::binary) << bytes;
+  add(server("next.test"), Trust::leaf, "next");
+  publish();
+  EXPECT_EQ(published().generation, 21U);
+  std::size_t entries = 0;
+  Snapshot::open(settings_.directory).each_entry([&](const Entry&, ByteView) { ++entries; });
+  EXPECT_EQ(entries, 21U);
 }
 
 TEST_F(PublishTest, ADatabasePutBackToAnOlderCopyIsNotGoneOnFrom) {
