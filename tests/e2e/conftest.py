@@ -1,9 +1,23 @@
 """What every test here may ask for."""
 
+import sys
+
 import pytest
 
-from harness.daemon import Daemon
-from harness.place import Place
+from harness import need
+
+MISSING = need.missing_packages("cryptography", "jsonschema")
+if not MISSING:
+    from harness.daemon import Daemon
+    from harness.place import Place
+SKIPPED = 77
+
+
+def pytest_sessionstart():
+    if MISSING:
+        reason = f"no {' '.join(MISSING)} (apt-get install)"
+        print(f"skipped: {reason}", file=sys.__stdout__, flush=True)
+        pytest.exit(reason, 1 if need.ALL else SKIPPED)
 
 
 @pytest.fixture

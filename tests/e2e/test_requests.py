@@ -5,10 +5,15 @@ import os
 
 import pytest
 
-from harness import clients, mint, servers
+from harness import clients, mint, need, servers
 from harness.clients import REFUSED, SERVED
 
 POST = os.path.join(servers.PROGRAMS, "post_file.py")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _programs():
+    need.modules("flask", "requests")
 
 
 @pytest.fixture

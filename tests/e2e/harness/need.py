@@ -1,5 +1,6 @@
 """What a test needs of the machine. Missing: skipped with the reason, or failed if nothing may be."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,6 +14,17 @@ def skip(reason):
     if ALL:
         pytest.fail(f"may not be skipped with TRUSTD_TEST_ALL=1: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def missing_packages(*modules):
+    """Debian's packages of those Python modules that are not there."""
+    return ["python3-" + module for module in modules if importlib.util.find_spec(module) is None]
+
+
+def modules(*names):
+    missing = missing_packages(*names)
+    if missing:
+        skip(f"no {' '.join(missing)} (apt-get install)")
 
 
 def program(name, package=None):
