@@ -217,7 +217,6 @@ void define_use(CLI::App& app, Line& line) {
 
   CLI::App* run = add_command(app, line, "run", "run a command with those variables",
                               [&line](Context& c) { return run_command(c, line.run); });
-  run->add_flag("--force", line.run.force, "replace variables that are set to something else");
   named(run->add_option("command", line.run.command, "the command and its arguments"), "CMD")
       ->required();
 }

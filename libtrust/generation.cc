@@ -512,8 +512,7 @@ class GenerationWriter {
 
   void write_environment() {
     constexpr std::size_t kMostWgetrc = 64 * 1024;
-    const EnvFacts facts{filled_.contains("bundle.pem"), filled_.contains("extra.pem"),
-                         job_.base_is_distribution};
+    const EnvFacts facts{filled_.contains("bundle.pem"), filled_.contains("extra.pem")};
     const auto values = environment_for(job_.path, facts, {});
     std::string wgetrc;
     try {
@@ -522,8 +521,8 @@ class GenerationWriter {
       // There is none, or none that is worth keeping.
     }
     const std::pair<const char*, std::string> files[] = {
-        {"env.sh", sh_profile(values, facts)},
-        {"env.fish", fish_profile(values, facts)},
+        {"env.sh", sh_profile(values)},
+        {"env.fish", fish_profile(values)},
         {"env.env", dotenv_text(values)},
         {"env.json", json_text(values)},
         {"wgetrc", wgetrc_text(job_.path, wgetrc)}};

@@ -23,7 +23,6 @@ struct GenerationJob {
   int store = -1;     // the directory that holds `current`, open
   std::string path;   // its path
   bool system = false;
-  bool base_is_distribution = true;
   UnixTime now = 0;
   // What is published, of this store and tidy, to go on from; none: everything is written.
   const Snapshot* before = nullptr;

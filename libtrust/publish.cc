@@ -197,7 +197,6 @@ struct Publisher::Impl {
     job.store = store.get();
     job.path = settings.directory;
     job.system = settings.system;
-    job.base_is_distribution = settings.base_is_distribution;
     job.now = now;
     Fd directory;
     const std::optional<Snapshot> before = open_current(directory);

@@ -21,7 +21,6 @@ struct PublishSettings {
   std::int64_t keep_seconds = 60;        // younger generations stay, whatever their number
   std::uint64_t most_directories = 200;  // past that, publishing waits
   bool system = false;                   // leaves that could sign need emit_signing
-  bool base_is_distribution = true;      // the base is the distribution's own bundle
   std::uint64_t reserve_bytes = 4 << 20; // given up to publish on a full disk
 };
 

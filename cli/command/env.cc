@@ -27,8 +27,7 @@ std::string beginning_of(const std::string& path) {
   return text;
 }
 
-// What the published files were made with: the first block stands at the beginning of a bundle,
-// and the profile names the distribution's places if the base is the distribution's.
+// What the published files hold: the first block stands at the beginning of a bundle.
 EnvFacts published_facts(const std::string& store) {
   const auto has_certificates = [&store](const char* name) {
     return beginning_of(store + name).find("-----BEGIN ") != std::string::npos;
@@ -36,8 +35,6 @@ EnvFacts published_facts(const std::string& store) {
   EnvFacts facts;
   facts.bundle_has_certificates = has_certificates("/current/bundle.pem");
   facts.extra_has_certificates = has_certificates("/current/extra.pem");
-  const std::string profile = beginning_of(store + "/current/env/env.sh");
-  facts.base_is_distribution = profile.find(distribution_paths().front()) != std::string::npos;
   return facts;
 }
 
@@ -49,7 +46,7 @@ EnvMerge merged(const Context& context, bool java, bool force) {
                             " trusts nothing, so no variable is pointed at its bundle");
   }
   EnvMerge merge = merge_environment(
-      context.environment(), environment_for(store.directory, facts, {.java = java}), facts, force);
+      context.environment(), environment_for(store.directory, facts, {.java = java}), force);
   for (const EnvMerge::Conflict& conflict : merge.conflicts) {
     context.terminal().warn(conflict.name + " is set to " + shown(conflict.current) +
                             (force ? "; replaced" : "; kept (--force replaces it)"));
@@ -76,9 +73,10 @@ int env_command(Context& context, const EnvArguments& arguments) {
 }
 
 int run_command(Context& context, const RunArguments& arguments) {
+  constexpr bool kOverride = true; // who says `run` means this command, here and now
   const std::string& program = arguments.command.front();
   try {
-    for (const EnvValue& value : merged(context, true, arguments.force).set) {
+    for (const EnvValue& value : merged(context, true, kOverride).set) {
       if (::setenv(value.name.c_str(), value.value.c_str(), 1) != 0) {
         throw system_error("cannot set " + value.name, errno);
       }

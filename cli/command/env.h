@@ -18,7 +18,6 @@ int env_command(Context& context, const EnvArguments& arguments);
 
 struct RunArguments {
   std::vector<std::string> command; // at least the program
-  bool force = false;
 };
 // Becomes the command, and so returns only when it could not: 127 not found, 126 not executable,
 // 125 when something of trustd's failed.

@@ -194,7 +194,7 @@ std::vector<EnvValue> environment_for(const std::string& store_directory, const 
 }
 
 EnvMerge merge_environment(const Environment& current, const std::vector<EnvValue>& wanted,
-                           const EnvFacts& facts, bool force) {
+                           bool force) {
   EnvMerge merge;
   for (const EnvValue& value : wanted) {
     EnvValue final = value;
@@ -207,7 +207,7 @@ EnvMerge merge_environment(const Environment& current, const std::vector<EnvValu
       final.value = *now + " " + value.value;
     } else if (now && *now == value.instead_of_distribution) {
       final.value = *now;
-    } else if (now && facts.base_is_distribution && is_distribution_path(*now)) {
+    } else if (now && is_distribution_path(*now)) {
       final.value = value.instead_of_distribution;
     } else if (now && *now != value.value) {
       is_conflict = true;
@@ -251,7 +251,7 @@ std::string json_text(const std::vector<EnvValue>& values) {
   return object.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-std::string sh_profile(const std::vector<EnvValue>& values, const EnvFacts& facts) {
+std::string sh_profile(const std::vector<EnvValue>& values) {
   std::string text(kProfileHead);
   text +=
       "_trustd_set() { # name, value, and what takes the place of the distribution's own\n"
@@ -259,13 +259,11 @@ std::string sh_profile(const std::vector<EnvValue>& values, const EnvFacts& fact
       "  case ${_trustd_old%/} in\n"
       "    '' | \"$2\") _trustd_new=$2 ;;\n"
       "    \"$3\") _trustd_new=$3 ;;\n";
-  if (facts.base_is_distribution) {
-    std::string paths;
-    for (const std::string_view path : distribution_paths()) {
-      paths += (paths.empty() ? "    " : " | \\\n    ") + std::string(path);
-    }
-    text += paths + ") _trustd_new=$3 ;;\n";
+  std::string paths;
+  for (const std::string_view path : distribution_paths()) {
+    paths += (paths.empty() ? "    " : " | \\\n    ") + std::string(path);
   }
+  text += paths + ") _trustd_new=$3 ;;\n";
   text +=
       "    *)\n"
       "      case $- in\n"
@@ -290,7 +288,7 @@ std::string sh_profile(const std::vector<EnvValue>& values, const EnvFacts& fact
   return text + "unset -f _trustd_set\nunset _trustd_old _trustd_new\n";
 }
 
-std::string fish_profile(const std::vector<EnvValue>& values, const EnvFacts& facts) {
+std::string fish_profile(const std::vector<EnvValue>& values) {
   std::string text(kProfileHead);
   text +=
       "function _trustd_set -a name value other\n"
@@ -298,13 +296,11 @@ std::string fish_profile(const std::vector<EnvValue>& values, const EnvFacts& fa
       "    set -l old ''\n"
       "    set -q $name; and set old (string join -- ':' $$name)\n"
       "    if test \"$old\" = \"$other\"\n"
-      "        set new $other\n";
-  if (facts.base_is_distribution) {
-    text += "    else if contains -- (string replace -r '(.)/$' '$1' -- \"$old\")";
-    for (const std::string_view path : distribution_paths()) text += " " + std::string(path);
-    text += "\n        set new $other\n";
-  }
+      "        set new $other\n"
+      "    else if contains -- (string replace -r '(.)/$' '$1' -- \"$old\")";
+  for (const std::string_view path : distribution_paths()) text += " " + std::string(path);
   text +=
+      "\n        set new $other\n"
       "    else if test -n \"$old\" -a \"$old\" != \"$value\"\n"
       "        status is-interactive; and echo \"trustd: $name is set to something else, and left "
       "as it is\" >&2\n"

@@ -47,9 +47,6 @@ const std::vector<EnvRow>& env_rows();
 struct EnvFacts {
   bool bundle_has_certificates = true; // and so hashed/ and truststore.p12
   bool extra_has_certificates = true;
-  // The bundle holds the distribution's: a variable that names the distribution's own bundle or
-  // directory may then be pointed at ours without loss.
-  bool base_is_distribution = true;
 };
 
 struct EnvOptions {
@@ -83,11 +80,11 @@ struct EnvMerge {
   std::vector<Conflict> conflicts; // kept as they are; with `force`: in `set` all the same
 };
 
-// A variable that is set to something else is left as it is; if that is the distribution's own,
-// and the base is the distribution's, it is set. `force` sets it anyway. What has the wanted value
+// A variable that is set to something else is left as it is. One that names the distribution's own
+// says no more than one that is not set, and is set. `force` sets all. What has the wanted value
 // already is in `set` too.
 EnvMerge merge_environment(const Environment& current, const std::vector<EnvValue>& wanted,
-                           const EnvFacts& facts, bool force);
+                           bool force);
 
 // Plain assignments, for `eval "$(trustctl env)"`: name and value of each, nothing asked.
 std::string sh_text(const std::vector<EnvValue>& values);   // POSIX
@@ -100,8 +97,8 @@ std::string json_text(const std::vector<EnvValue>& values); // one object
 // env/env.sh and env/env.fish, to be sourced from a profile: the rules of merge_environment in
 // the shell's own words. A variable that is kept is warned of in interactive shells only. Nothing
 // but the variables is left behind; may be sourced twice, and under `set -eu`.
-std::string sh_profile(const std::vector<EnvValue>& values, const EnvFacts& facts);
-std::string fish_profile(const std::vector<EnvValue>& values, const EnvFacts& facts);
+std::string sh_profile(const std::vector<EnvValue>& values);
+std::string fish_profile(const std::vector<EnvValue>& values);
 
 // env/wgetrc: wget built with GnuTLS listens to no variable that names certificates, but reads
 // $SYSTEM_WGETRC in the place of /etc/wgetrc, whose text is `system_wgetrc` and which is kept.

@@ -4,7 +4,7 @@
 //                                             wider by, or status 3 and why there is none
 //   emit_probe truststore FILE.pem...         aliases are the files' stems
 //   emit_probe many N FILE.pem                N times the same certificate, each with an alias
-//   emit_probe env FORM STORE [java] [no-base] FORM: sh, fish, dotenv, json, sh-profile,
+//   emit_probe env FORM STORE [java] FORM: sh, fish, dotenv, json, sh-profile,
 //                                             fish-profile, wgetrc
 
 #include <filesystem>
@@ -76,13 +76,11 @@ int many(const std::vector<std::string>& arguments) {
 int env(const std::vector<std::string>& arguments) {
   const std::string& form = arguments.at(0);
   const std::string& store = arguments.at(1);
-  EnvFacts facts;
   EnvOptions options;
   for (const std::string& argument : arguments) {
     if (argument == "java") options.java = true;
-    if (argument == "no-base") facts.base_is_distribution = false;
   }
-  const auto values = environment_for(store, facts, options);
+  const auto values = environment_for(store, {}, options);
   if (form == "sh")
     std::cout << sh_text(values);
   else if (form == "fish")
@@ -92,9 +90,9 @@ int env(const std::vector<std::string>& arguments) {
   else if (form == "json")
     std::cout << json_text(values);
   else if (form == "sh-profile")
-    std::cout << sh_profile(values, facts);
+    std::cout << sh_profile(values);
   else if (form == "fish-profile")
-    std::cout << fish_profile(values, facts);
+    std::cout << fish_profile(values);
   else if (form == "wgetrc")
     std::cout << wgetrc_text(store, contents_of("/etc/wgetrc"));
   else

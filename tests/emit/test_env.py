@@ -88,9 +88,6 @@ def test_a_profile_takes_the_place_of_the_distributions_own(bench, family):
     after = {**want, "NODE_EXTRA_CA_CERTS": "/s/current/bundle.pem"}
     ran = sourced(bench, command, form, "/s", env=env)
     assert variables_of(ran.out, want) == after
-    # Not where the base is another: the bundle does not hold the distribution's then.
-    ran = sourced(bench, command, form, "/s", env=env, more=("no-base",))
-    assert variables_of(ran.out, want) == {**want, **env}
 
 
 @pytest.mark.parametrize("family", ["posix", "fish"])

@@ -83,7 +83,7 @@ TEST(Environment, NamesNoDirectoryInAListThatItsColonWouldCut) {
 TEST(EnvMerge, SetsWhatIsNotSetAndWhatIsOursAlready) {
   const auto wanted = environment_for("/s", {}, {});
   const auto merge = merge_environment(environment_of({{"SSL_CERT_FILE", "/s/current/bundle.pem"}}),
-                                       wanted, {}, false);
+                                       wanted, false);
   EXPECT_EQ(merge.set.size(), wanted.size());
   EXPECT_TRUE(merge.conflicts.empty());
 }
@@ -91,42 +91,39 @@ TEST(EnvMerge, SetsWhatIsNotSetAndWhatIsOursAlready) {
 TEST(EnvMerge, KeepsWhatSomebodyElseSetUnlessForced) {
   const auto wanted = environment_for("/s", {}, {});
   const auto current = environment_of({{"PIP_CERT", "/corp/ca.pem"}});
-  const auto kept = merge_environment(current, wanted, {}, false);
+  const auto kept = merge_environment(current, wanted, false);
   EXPECT_EQ(value_of(kept.set, "PIP_CERT"), "(not set)");
   ASSERT_EQ(kept.conflicts.size(), 1U);
   EXPECT_EQ(kept.conflicts[0].name, "PIP_CERT");
   EXPECT_EQ(kept.conflicts[0].current, "/corp/ca.pem");
   EXPECT_EQ(kept.conflicts[0].wanted, "/s/current/bundle.pem");
-  const auto forced = merge_environment(current, wanted, {}, true);
+  const auto forced = merge_environment(current, wanted, true);
   EXPECT_EQ(value_of(forced.set, "PIP_CERT"), "/s/current/bundle.pem");
   EXPECT_EQ(forced.conflicts.size(), 1U);
 }
 
-TEST(EnvMerge, ReplacesTheDistributionsOwnWhereTheBundleHoldsIt) {
+TEST(EnvMerge, TakesTheDistributionsOwnForNotSet) {
   const auto wanted = environment_for("/s", {}, {});
   const auto current =
       environment_of({{"SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"},
                       {"SSL_CERT_DIR", "/etc/ssl/certs/"},
                       {"NODE_EXTRA_CA_CERTS", "/etc/ssl/certs/ca-certificates.crt"}});
-  const auto merge = merge_environment(current, wanted, {}, false);
+  const auto merge = merge_environment(current, wanted, false);
   EXPECT_TRUE(merge.conflicts.empty());
   EXPECT_EQ(value_of(merge.set, "SSL_CERT_FILE"), "/s/current/bundle.pem");
   EXPECT_EQ(value_of(merge.set, "SSL_CERT_DIR"), "/s/current/hashed");
   // It held more than the entries, so the bundle takes its place, and stays.
   EXPECT_EQ(value_of(merge.set, "NODE_EXTRA_CA_CERTS"), "/s/current/bundle.pem");
   const auto again = merge_environment(
-      environment_of({{"NODE_EXTRA_CA_CERTS", "/s/current/bundle.pem"}}), wanted, {}, false);
+      environment_of({{"NODE_EXTRA_CA_CERTS", "/s/current/bundle.pem"}}), wanted, false);
   EXPECT_EQ(value_of(again.set, "NODE_EXTRA_CA_CERTS"), "/s/current/bundle.pem");
-
-  const EnvFacts other_base{.base_is_distribution = false};
-  EXPECT_EQ(merge_environment(current, wanted, other_base, false).conflicts.size(), 3U);
 }
 
 TEST(EnvMerge, AddsItsOptionsToThoseOfTheJvm) {
   const auto wanted = environment_for("/s", {}, {.java = true});
   const std::string ours = value_of(wanted, "JAVA_TOOL_OPTIONS");
   const auto merged = [&](const std::string& now, bool force) {
-    return merge_environment(environment_of({{"JAVA_TOOL_OPTIONS", now}}), wanted, {}, force);
+    return merge_environment(environment_of({{"JAVA_TOOL_OPTIONS", now}}), wanted, force);
   };
   EXPECT_EQ(value_of(merged("-Xmx1g", false).set, "JAVA_TOOL_OPTIONS"), "-Xmx1g " + ours);
   EXPECT_EQ(value_of(merged("-Xmx1g " + ours, false).set, "JAVA_TOOL_OPTIONS"), "-Xmx1g " + ours);
