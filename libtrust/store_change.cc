@@ -95,7 +95,9 @@ std::string Store::Impl::free_label(const std::string& wanted) const {
   constexpr std::size_t kMaxLabel = 63;
   std::string label = wanted;
   for (std::uint64_t number = 2;; ++number) {
-    Query query(db, "SELECT 1 FROM entry WHERE label = ? AND layer = 0 AND until IS NULL", label);
+    Query query(
+        db, "SELECT 1 FROM entry WHERE label = ? AND label <> '' AND layer = 0 AND until IS NULL",
+        label);
     if (label.empty() || !query.step()) return label;
     const std::string suffix = "-" + std::to_string(number);
     label = wanted.substr(0, kMaxLabel - suffix.size()) + suffix;
@@ -155,16 +157,17 @@ void Store::Impl::end_pin(std::int64_t id, GenerationNumber until) {
   Query(db, "UPDATE pin SET until = ? WHERE id = ? AND until IS NULL", until, id).run();
 }
 
+// The index is named, for SQLite would rather go through all pins of the layer.
 std::optional<PinRow> Store::Impl::same_pin(const PinRow& pin, UnixTime now) const {
-  Query query(
-      db,
-      "SELECT " TRUST_PIN_COLUMNS
-      " FROM pin WHERE pattern = ? AND port = ? AND spki_hash = ? AND mode = ? AND role = ? "
-      "AND position = ? AND layer = ? AND until IS NULL AND expires_at IS ? "
-      "AND (expires_at IS NULL OR expires_at > ?)",
-      pin.pattern.pattern.text(), static_cast<int>(pin.pattern.port), pin.pin.spki_hash,
-      static_cast<int>(pin.mode), static_cast<int>(pin.role), static_cast<int>(pin.position),
-      static_cast<int>(pin.layer), pin.expires_at, now);
+  Query query(db,
+              "SELECT " TRUST_PIN_COLUMNS
+              " FROM pin INDEXED BY pin_pattern "
+              "WHERE pattern = ? AND port = ? AND spki_hash = ? AND mode = ? AND role = ? "
+              "AND position = ? AND layer = ? AND until IS NULL AND expires_at IS ? "
+              "AND (expires_at IS NULL OR expires_at > ?)",
+              pin.pattern.pattern.text(), static_cast<int>(pin.pattern.port), pin.pin.spki_hash,
+              static_cast<int>(pin.mode), static_cast<int>(pin.role),
+              static_cast<int>(pin.position), static_cast<int>(pin.layer), pin.expires_at, now);
   if (!query.step()) return std::nullopt;
   return pin_of(query);
 }

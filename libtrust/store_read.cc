@@ -231,7 +231,8 @@ std::optional<UnixTime> Store::next_end() const {
 
 std::optional<UnixTime> Store::next_expiry(UnixTime now) const {
   Query query(impl_->db,
-              "SELECT min(ends_at) FROM entry WHERE until IS NULL AND layer = 0 AND ends_at > ?",
+              "SELECT min(ends_at) FROM entry INDEXED BY entry_ends_at "
+              "WHERE until IS NULL AND layer = 0 AND ends_at > ?",
               now);
   query.step();
   return query.maybe_integer(0);
@@ -364,28 +365,30 @@ void Store::each_pin(const std::function<void(const PinRow&)>& visit) const {
   while (query.step()) visit(pin_of(query));
 }
 
+// "+id" sorts what the index on generations finds; by "id" SQLite would go through all rows.
 void Store::each_change(GenerationNumber from, const ChangeVisitor& visit) const {
   in_snapshot([&] {
     {
       Query query(impl_->db,
                   "SELECT " TRUST_ENTRY_COLUMNS ", c.der" TRUST_ENTRY_TABLES
-                  "WHERE e.since > ? AND e.until IS NULL ORDER BY e.id",
+                  "WHERE e.since > ? AND e.until IS NULL ORDER BY +e.id",
                   from);
       while (query.step()) visit.entry_came(entry_of(query), query.bytes(kEntryColumns));
     }
     {
-      Query query(impl_->db, "SELECT id FROM entry WHERE until > ?1 AND since <= ?1 ORDER BY id",
+      Query query(impl_->db, "SELECT id FROM entry WHERE until > ?1 AND since <= ?1 ORDER BY +id",
                   from);
       while (query.step()) visit.entry_went(query.integer(0));
     }
     {
       Query query(impl_->db,
                   "SELECT " TRUST_PIN_COLUMNS
-                  " FROM pin WHERE since > ? AND until IS NULL ORDER BY id",
+                  " FROM pin WHERE since > ? AND until IS NULL ORDER BY +id",
                   from);
       while (query.step()) visit.pin_came(pin_of(query));
     }
-    Query query(impl_->db, "SELECT id FROM pin WHERE until > ?1 AND since <= ?1 ORDER BY id", from);
+    Query query(impl_->db, "SELECT id FROM pin WHERE until > ?1 AND since <= ?1 ORDER BY +id",
+                from);
     while (query.step()) visit.pin_went(query.integer(0));
   });
 }
