@@ -1,18 +1,16 @@
 #include "cli/command/add.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/command/advice.h"
 #include "cli/command/entry.h"
+#include "cli/command/input.h"
 #include "cli/command/value.h"
-#include "cli/containers.h"
 #include "libtrust/decode.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
@@ -26,67 +24,12 @@ namespace fs = std::filesystem;
 // More are counted rather than shown.
 constexpr std::size_t kMostShown = 12;
 
-std::string read_stdin() {
-  std::string bytes;
-  std::array<char, 64 * 1024> buffer{};
-  while (true) {
-    const ssize_t count = ::read(STDIN_FILENO, buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw system_error("cannot read standard input", errno);
-    if (count == 0) return bytes;
-    bytes.append(buffer.data(), static_cast<std::size_t>(count));
-    if (bytes.size() > kMaxImportBytes) {
-      throw Error(Code::too_large, "standard input has more than " +
-                                       std::to_string(kMaxImportBytes / (1024 * 1024)) + " MiB");
-    }
-  }
-}
-
-struct Input {
-  std::string pem;
-  std::vector<Fingerprint> fingerprints;
-};
-
-// What the daemon is to get of these bytes. Error{private_key} before any of them is sent.
-Input unpack(const Context& context, const AddArguments& arguments, const std::string& bytes,
-             const std::string& source) {
-  Input input;
-  const auto contained = read_container(bytes, source, [&] {
-    return context.terminal().ask_secret("the password of " + shown(source));
-  });
-  if (contained) {
-    if (contained->has_private_key) {
-      context.terminal().warn(shown(source) +
-                              " holds a private key; it was not read, is not sent "
-                              "and not stored");
-    }
-    if (!contained->bad.empty() && !arguments.skip_invalid) {
-      throw Error(Code::invalid, shown(source) + ": " + contained->bad.front(),
-                  "trustctl add " + shell_word(source) + " --skip-invalid");
-    }
-    for (const std::string& bad : contained->bad) {
-      context.terminal().warn(shown(source) + ": skipped: " + bad);
-    }
-    for (const Certificate& certificate : contained->certificates) {
-      input.pem += certificate.pem();
-      input.fingerprints.push_back(certificate.fingerprint());
-    }
-    return input;
-  }
-  const Decoded decoded = decode(bytes, source);
-  const bool is_der = decoded.certificates.size() == 1 && decoded.certificates[0].line == 0;
-  input.pem = is_der ? decoded.certificates[0].certificate.pem() : ascii_only(bytes);
-  for (const DecodedCertificate& found : decoded.certificates) {
-    input.fingerprints.push_back(found.certificate.fingerprint());
-  }
-  return input;
-}
-
 void check_fingerprint(const AddArguments& arguments, const Input& input,
                        const std::string& source) {
   if (!arguments.fingerprint) return;
   const Fingerprint expected = said([&] { return Fingerprint::parse(*arguments.fingerprint); });
-  for (const Fingerprint& found : input.fingerprints) {
+  for (const Certificate& certificate : input.certificates) {
+    const Fingerprint& found = certificate.fingerprint();
     if (found == expected) continue;
     throw Error(Code::fingerprint, shown(source) + " holds a certificate with the fingerprint " +
                                        found.text() + ", not the expected " + expected.text());
@@ -95,7 +38,17 @@ void check_fingerprint(const AddArguments& arguments, const Input& input,
 
 void add_bytes(Context& context, const AddArguments& arguments, const std::string& bytes,
                const std::string& source) {
-  const Input input = unpack(context, arguments, bytes, source);
+  const Input input = unpack(context, bytes, source);
+  // Of PEM the daemon names every line that is wrong; a container it never sees.
+  if (input.is_container && !input.bad.empty()) {
+    if (!arguments.skip_invalid) {
+      throw Error(Code::invalid, shown(source) + ": " + input.bad.front(),
+                  "trustctl add " + shell_word(source) + " --skip-invalid");
+    }
+    for (const std::string& bad : input.bad) {
+      context.terminal().warn("skipped, of " + shown(source) + ": " + bad);
+    }
+  }
   check_fingerprint(arguments, input, source);
   Json body = add_request(context, arguments, system_clock_now());
   body["pem"] = input.pem;
@@ -104,8 +57,8 @@ void add_bytes(Context& context, const AddArguments& arguments, const std::strin
   for (const std::string& host : arguments.hosts) {
     body["hosts"].push_back(said([&] { return Pattern::parse(host); }).text());
   }
-  if (input.fingerprints.size() > kMostShown) {
-    context.terminal().progress("adding " + std::to_string(input.fingerprints.size()) +
+  if (input.certificates.size() > kMostShown) {
+    context.terminal().progress("adding " + std::to_string(input.certificates.size()) +
                                 " certificates of " + shown(source) + " …");
   }
   Json answer;
@@ -140,7 +93,7 @@ void add_directory(Context& context, const AddArguments& arguments, const std::s
     std::string bytes;
     try {
       bytes = read_file(files[i], kMaxImportBytes);
-      unpack(context, arguments, bytes, files[i]);
+      unpack(context, bytes, files[i]);
     } catch (const Error& reason) {
       context.terminal().progress("");
       if (!is_passed_over(reason)) throw;
@@ -203,14 +156,6 @@ void print_certificates(const Context& context, const Json& answer,
 }
 
 }  // namespace
-
-std::string ascii_only(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (static_cast<unsigned char>(c) >= 0x80 || c == '\0') c = '?';
-  }
-  return result;
-}
 
 Json add_request(const Context& context, const AddArguments& arguments, UnixTime now) {
   Json body = context.body();

@@ -6,7 +6,6 @@
 
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "cli/context.h"
@@ -37,9 +36,5 @@ void print_addition(const Context& context, const Json& answer,
                     const std::vector<std::string>& shown_before);
 
 void add_server(Context& context, const AddArguments& arguments, const Endpoint& endpoint);
-
-// Text that JSON can carry, every line and every PEM block where it was: bytes that are not ASCII
-// stand outside of blocks and mean nothing.
-std::string ascii_only(std::string_view text);
 
 }  // namespace trust

@@ -37,10 +37,14 @@ std::vector<std::string> consequences(const Json& entry, const std::vector<std::
                     "; requests, curl, Node and Java refuse it still");
     return lines;
   }
+  if (!text_at(entry, "expires_at").empty()) {
+    lines.push_back("the daemon takes it out of the files when it ends, on " +
+                    shown(text_at(entry, "expires_at")) +
+                    "; files do not end by themselves while none runs");
+  }
+  // Why nobody verifies it yet is said already.
+  if (is_said("refuse it still") || is_said("refuses it")) return lines;
   if (trust == "leaf") {
-    if (is_said("refuse it still")) {
-      return lines;
-    }
     if (flag_at(entry, "self_signed")) {
       lines.emplace_back("requests, curl, Node and Java verify this server now");
       if (flag_at(entry, "could_sign") && !is_said("could sign")) {
@@ -75,7 +79,7 @@ std::string usage_text(const std::string& label) {
   return "use it:  verify=\"$(trustctl path " + word +
          ")\"\n"
          "         eval \"$(trustctl env)\"     (for good: trustctl env --install)\n"
-         "         trustctl run -- COMMAND\n";
+         "         trustctl run -- COMMAND";
 }
 
 }  // namespace trust

@@ -5,10 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command/entry.h"
+#include "cli/command/input.h"
 #include "cli/command/value.h"
-#include "libtrust/decode.h"
 #include "libtrust/error.h"
-#include "libtrust/file.h"
 #include "libtrust/host.h"
 #include "libtrust/json.h"
 
@@ -21,16 +20,16 @@ bool is_file(const std::string& path) {
 }
 
 int show_file(Context& context, const std::string& path) {
-  const Decoded decoded = decode(read_file(path, kMaxImportBytes), path);
+  const Input input = read_input(context, path);
   Json items = Json::array();
-  for (const DecodedCertificate& found : decoded.certificates) {
+  for (const Certificate& certificate : input.certificates) {
     Json item;
     try {
-      item = find_entry(context, found.certificate.fingerprint().text(), kDigitsToRead);
+      item = find_entry(context, certificate.fingerprint().text(), kDigitsToRead);
     } catch (const Error& error) {
       if (error.code() != Code::not_found && error.code() != Code::no_daemon) throw;
       Entry entry;
-      entry.certificate = CertificateFacts::of(found.certificate);
+      entry.certificate = CertificateFacts::of(certificate);
       item = json_of(entry);
       // Not stored: only what the certificate says of itself.
       for (const char* name :

@@ -109,7 +109,8 @@ void add_command(const Command& command, const std::string& before, std::string&
   text += ".SS trustctl " + roff(name) + (synopsis.empty() ? "" : " " + roff(synopsis)) + "\n";
   text += roff(command.help) + "\n";
   for (const CommandArgument& argument : command.arguments) {
-    text += ".TP\n\\fI" + roff(argument.name) + "\\fR\n" + roff(argument.help) + choices_text(argument.choices) + "\n";
+    text += ".TP\n\\fI" + roff(argument.name) + "\\fR\n" + roff(argument.help) +
+            choices_text(argument.choices) + "\n";
   }
   text += options_text(command, true);
 }

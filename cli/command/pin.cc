@@ -5,11 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command/entry.h"
+#include "cli/command/input.h"
 #include "cli/command/value.h"
-#include "libtrust/decode.h"
 #include "libtrust/dial.h"
 #include "libtrust/error.h"
-#include "libtrust/file.h"
 #include "libtrust/host.h"
 #include "libtrust/pin.h"
 
@@ -23,13 +22,13 @@ bool exists(const std::string& path) {
 
 // The key of what a file holds first or a server presents. A pin only narrows, so that nobody
 // vouches for the server is no harm.
-Pin pin_from(const std::string& source) {
+Pin pin_from(const Context& context, const std::string& source) {
   if (exists(source)) {
-    const Decoded decoded = decode(read_file(source, kMaxImportBytes), source);
-    if (decoded.certificates.empty()) {
+    const Input input = read_input(context, source);
+    if (input.certificates.empty()) {
       throw Error(Code::invalid, "no certificate in " + shown(source));
     }
-    return Pin::of(decoded.certificates.front().certificate);
+    return Pin::of(input.certificates.front());
   }
   return Pin::of(dial(said([&] { return Endpoint::parse(source, 443); })).chain.front());
 }
@@ -77,7 +76,7 @@ int pin_add_command(Context& context, const PinAddArguments& arguments) {
   std::vector<std::string> backups;
   for (const std::string& pin : arguments.backups)
     backups.push_back(said([&] { return Pin::parse(pin); }).text());
-  if (!arguments.from.empty()) pins.push_back(pin_from(arguments.from).text());
+  if (!arguments.from.empty()) pins.push_back(pin_from(context, arguments.from).text());
   if (pins.empty()) pins.push_back(pin_of_stored_leaf(context, pattern).text());
 
   // The active ones first: backups alone would refuse the server until the others are there.

@@ -3,22 +3,17 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/command/entry.h"
-#include "libtrust/decode.h"
+#include "cli/command/input.h"
 #include "libtrust/error.h"
-#include "libtrust/file.h"
 
 namespace trust {
 namespace {
 
-// What is asked about a file is sent as it was read, and as PEM.
-Json certificates_of(const std::string& path) {
-  const Decoded decoded = decode(read_file(path, kMaxImportBytes), path);
-  if (!decoded.bad.empty()) {
-    throw Error(Code::invalid, shown(path) + ", line " + std::to_string(decoded.bad[0].line) +
-                                   ": " + decoded.bad[0].reason);
-  }
+std::string certificates_of(const Context& context, const std::string& path) {
+  const Input input = read_input(context, path);
+  if (!input.bad.empty()) throw Error(Code::invalid, shown(path) + ": " + input.bad.front());
   std::string pem;
-  for (const DecodedCertificate& found : decoded.certificates) pem += found.certificate.pem();
+  for (const Certificate& certificate : input.certificates) pem += certificate.pem();
   return pem;
 }
 
@@ -56,12 +51,12 @@ int distrust_command(Context& context, const DistrustArguments& arguments) {
   } catch (const Error& error) {
     if (error.code() != Code::not_found) throw;
     try {
-      body["pem"] = certificates_of(arguments.what);
+      body["pem"] = certificates_of(context, arguments.what);
     } catch (const Error& of_file) {
       if (of_file.code() == Code::not_found && !is_path) throw error;
       throw;
     }
-    body["source"] = arguments.what;
+    body["source"] = ascii_only(arguments.what);
   }
   const Json answer = context.client().post("/v1/certificates", body);
   if (context.globals().json) {
