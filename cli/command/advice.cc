@@ -37,7 +37,7 @@ std::vector<std::string> consequences(const Json& entry, const std::vector<std::
                     "; requests, curl, Node and Java refuse it still");
     return lines;
   }
-  if (!text_at(entry, "expires_at").empty()) {
+  if (!text_at(entry, "expires_at").empty() && !is_said("do not end by themselves")) {
     lines.push_back("the daemon takes it out of the files when it ends, on " +
                     shown(text_at(entry, "expires_at")) +
                     "; files do not end by themselves while none runs");
