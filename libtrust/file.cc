@@ -340,7 +340,23 @@ Digest write_file_at(int directory, const std::string& name, std::string_view by
 }
 
 void sync_directory(int directory) {
-  if (::fsync(directory) != 0) throw system_error("cannot sync a directory", errno);
+  // Some file systems have nothing to sync there and say so.
+  if (::fsync(directory) != 0 && errno != EINVAL)
+    throw system_error("cannot sync a directory", errno);
+}
+
+void link_at(int from_directory, const std::string& from, int to_directory, const std::string& to) {
+  if (::linkat(from_directory, from.c_str(), to_directory, to.c_str(), 0) == 0) return;
+  const int error_number = errno;
+  struct stat facts;
+  const bool has_no_links = error_number == EPERM || error_number == EOPNOTSUPP ||
+                            error_number == EMLINK || error_number == ENOSYS;
+  if (!has_no_links || ::fstatat(from_directory, from.c_str(), &facts, AT_SYMLINK_NOFOLLOW) != 0)
+    throw system_error("cannot link " + to, error_number);
+  constexpr std::size_t kMost = std::size_t{1} << 32;
+  const auto bytes = read_file_at(from_directory, from, kMost);
+  if (!bytes) throw system_error("cannot link " + to, error_number);
+  write_file_at(to_directory, to, *bytes, facts.st_mode & 0777, false);
 }
 
 Unsynced::Unsynced(int directory)
@@ -376,7 +392,7 @@ void Unsynced::sync() {
   std::atomic<int> failed = 0;
   const auto work = [&] {
     for (std::size_t index = next++; index < few_.size(); index = next++)
-      if (::fsync(few_[index].get()) != 0) failed = errno;
+      if (::fsync(few_[index].get()) != 0 && errno != EINVAL) failed = errno;
   };
   constexpr std::size_t kMostThreads = 8;
   std::vector<std::jthread> helpers;

@@ -98,6 +98,9 @@ Digest write_file_at(int directory, const std::string& name, std::string_view by
 
 void sync_directory(int directory);
 
+// The same file under another name; where the file system has no hard links, a copy.
+void link_at(int from_directory, const std::string& from, int to_directory, const std::string& to);
+
 // What must be on disk before something may point to it. A few files and directories are synced
 // side by side, which waits for nothing but them and about as long as for one; many by one syncfs
 // of the file system that they are on, which then costs less than a barrier for each, though it

@@ -500,8 +500,7 @@ class GenerationWriter {
 
   // The same file as in the generation before.
   void link_before(const std::string& name) {
-    if (::linkat(job_.before_directory, name.c_str(), directory_.get(), name.c_str(), 0) != 0)
-      throw system_error("cannot link " + name, errno);
+    link_at(job_.before_directory, name, directory_.get(), name);
     struct stat facts;
     if (::fstatat(directory_.get(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
         facts.st_size > 0)

@@ -79,8 +79,7 @@ void NameDirectory::write(const std::string& name, std::string_view bytes) {
 
 void NameDirectory::link(const NameDirectory& from, const std::string& from_name,
                          const std::string& name) {
-  if (::linkat(from.fd(), from_name.c_str(), fd(), name.c_str(), 0) == 0) return;
-  throw system_error("cannot link " + name_ + "/" + name, errno);
+  link_at(from.fd(), from_name, fd(), name);
 }
 
 bool NameDirectory::tidy(const Snapshot& snapshot) const {
