@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "libtrust/error.h"
+#include "libtrust/file.h"
 
 namespace trust {
 namespace {
@@ -50,7 +51,7 @@ std::string path_in(const Fd& directory, const std::string& name) {
 }
 
 void check_directory(const std::string& path, const struct stat& status) {
-  const bool ours = status.st_uid == 0 || status.st_uid == geteuid();
+  const bool ours = is_trusted_owner(status.st_uid);
   const bool sticky = (status.st_mode & S_ISVTX) != 0;
   if (!ours) {
     throw Error(Code::store_access,

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <deque>
+#include <fstream>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -32,11 +33,33 @@ bool on_read_only_mount(int fd) {
   return ::fstatvfs(fd, &facts) == 0 && (facts.f_flag & ST_RDONLY) != 0;
 }
 
+std::uint64_t number_in(const char* path, std::uint64_t otherwise) {
+  std::ifstream file(path);
+  std::uint64_t number = 0;
+  return file >> number ? number : otherwise;
+}
+
+// The uid that stands for all those that this user namespace does not map; none if it maps all.
+std::optional<uid_t> uid_of_those_outside() {
+  const std::uint64_t overflow = number_in("/proc/sys/kernel/overflowuid", 65534);
+  std::ifstream map("/proc/self/uid_map");
+  std::uint64_t inside = 0;
+  std::uint64_t outside = 0;
+  std::uint64_t count = 0;
+  bool any = false;
+  while (map >> inside >> outside >> count) {
+    any = true;
+    if (overflow >= inside && overflow - inside < count) return std::nullopt;
+  }
+  if (!any) return std::nullopt;
+  return static_cast<uid_t>(overflow);
+}
+
 // Why what `facts` tells of cannot be relied on; none if it can.
 std::optional<Error> doubt(const struct stat& facts, const std::string& name,
                            const std::optional<uid_t>& also) {
   const uid_t self = ::geteuid();
-  if (facts.st_uid != 0 && facts.st_uid != self && facts.st_uid != also)
+  if (!is_trusted_owner(facts.st_uid) && facts.st_uid != also)
     return Error(Code::store_access, name + " belongs to uid " + std::to_string(facts.st_uid));
   // A group that only its user is in, as useradd makes it, has the user's own number.
   const bool own_group = self != 0 && facts.st_uid == self && facts.st_gid == self;
@@ -128,7 +151,7 @@ class Walk {
   void follow(const std::string& part, const struct stat& facts, bool last) {
     if (last && purpose_ != For::reading)
       throw Error(Code::store_access, path_ + " is a symbolic link", "give the directory itself");
-    if (facts.st_uid != 0 && facts.st_uid != ::geteuid())
+    if (!is_trusted_owner(facts.st_uid))
       throw Error(Code::store_access, path_ + ": the link " + walked_ + "/" + part +
                                           " belongs to uid " + std::to_string(facts.st_uid));
     if (++links_ > 40) throw Error(Code::invalid, path_ + ": too many symbolic links");
@@ -158,7 +181,7 @@ class Walk {
     const auto why = doubt(facts, name.empty() ? "/" : name, owner_);
     if (!why) return;
     const bool sticky = is_parent && (facts.st_mode & S_ISVTX) != 0;
-    if (sticky && (facts.st_uid == 0 || facts.st_uid == ::geteuid())) return;
+    if (sticky && is_trusted_owner(facts.st_uid)) return;
     if (purpose_ == For::reading && on_read_only_mount(at_.get())) return;
     throw Error(Code::store_access, path_ + " is not safe to use: " + why->message(), why->hint());
   }
@@ -211,6 +234,11 @@ Fd open_to_read(const std::string& path) {
 }
 
 } // namespace
+
+bool is_trusted_owner(uid_t uid) {
+  static const std::optional<uid_t> outside = uid_of_those_outside();
+  return uid == 0 || uid == ::geteuid() || uid == outside;
+}
 
 Fd open_own_directory(const std::string& path, mode_t mode) {
   return Walk(path, Walk::For::making, mode).run();

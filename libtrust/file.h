@@ -20,6 +20,11 @@
 
 namespace trust {
 
+// Whether what `uid` owns is as safe as what the system itself does with it: root and the effective
+// user. In a user namespace also the uid that stands for everybody outside of it, for the machine's
+// root looks like that there, and nothing tells it from others.
+bool is_trusted_owner(uid_t uid);
+
 // Makes `path` (and its parents, 0700 the missing ones) with exactly `mode`, and opens it.
 // Refuses (Error{store_access}) a directory, or a parent, that somebody other than root and
 // the effective user owns or may write to (sticky directories such as /tmp are accepted as
