@@ -24,7 +24,7 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::size_t kMostTogether = 1000; // changes in one transaction
 constexpr std::chrono::seconds kFirstRetry{1};
-constexpr std::chrono::seconds kLastRetry{60};
+constexpr std::chrono::seconds kLastRetry{10}; // people who made room look for the effect
 constexpr std::size_t kMostLogged = 20; // generations of one transaction
 constexpr std::string_view kBaseSetting = "base_setting";
 constexpr std::string_view kBaseSource = "base_source";

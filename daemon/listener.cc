@@ -69,7 +69,7 @@ struct Directory {
 };
 
 // Opens the directory of the socket, and looks at it and at every one above it.
-Directory open_checked_directory(const std::string& path) {
+Directory open_socket_directory(const std::string& path) {
   if (mkdir(path.c_str(), 0755) == 0) {
     chmod(path.c_str(), 0755); // whatever the umask: the socket's own mode says who may connect
   } else if (errno != EEXIST) {
@@ -200,7 +200,7 @@ Listener listen_unix(const std::string& path, mode_t mode, std::optional<gid_t> 
   made.unix_socket_ = true;
   made.name_ = path;
   made.file_ = path.substr(slash + 1);
-  Directory checked = open_checked_directory(slash == 0 ? "/" : path.substr(0, slash));
+  Directory checked = open_socket_directory(slash == 0 ? "/" : path.substr(0, slash));
   Fd& directory = checked.fd;
   // Held while the path changes hands, so that of two that start at once one sees the other.
   if (flock(directory.get(), LOCK_EX) != 0) {

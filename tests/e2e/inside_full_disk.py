@@ -100,7 +100,8 @@ def full_before_a_change(place):
 
 def full_at_a_random_byte(place):
     """With a little left, a change fails at another place each time."""
-    mount(place, "size=8m")
+    # Room for every generation, since each stays for a minute: the filler alone decides.
+    mount(place, "size=48m")
     with Daemon(place) as daemon, daemon.rest() as rest:
         owed = {rest.add(mint.self_signed("first.test"))["fingerprint"]}
         refused = 0
