@@ -130,9 +130,10 @@ TOOLS = {
     "httpx": Tool(python("httpx"), FILE_REPLACES, REFUSED),
     "httplib2": Tool(python("httplib2"), {"HTTPLIB2_CA_CERTS": REFUSED}, REFUSED),
     "pip": Tool(pip, {"PIP_CERT": REFUSED, "REQUESTS_CA_BUNDLE": REFUSED}, REFUSED),
-    # Node has roots of its own and knows nothing of the machine's.
-    "node": Tool(script("fetch.js", "/usr/bin/node"), {"NODE_EXTRA_CA_CERTS": REFUSED}, REFUSED,
-                 plain=REFUSED),
+    # Node's own build has roots of its own and knows nothing of the machine's. Debian's takes the
+    # machine's unless told to be like the other.
+    "node": Tool(script("fetch.js", "/usr/bin/node", "--use-bundled-ca"),
+                 {"NODE_EXTRA_CA_CERTS": REFUSED}, REFUSED, plain=REFUSED),
     "go": Tool(go, FILE_ALONE, REFUSED),
     "lwp": Tool(perl("LWP::UserAgent", "libwww-perl", LWP), {"PERL_LWP_SSL_CA_FILE": REFUSED}, REFUSED),
     "http-tiny": Tool(perl("HTTP::Tiny", "perl", TINY), {"SSL_CERT_FILE": REFUSED}, REFUSED),
