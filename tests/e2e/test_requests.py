@@ -199,3 +199,18 @@ def test_a_leaf_by_choice_of_a_server_with_an_issuer(place, daemon, private):
         place.done("add", server.at, "--as", "leaf", "--fingerprint", server.minted.fingerprint)
         assert entry(place)["trust"] == "leaf"
         assert everyone(place, server.url)["curl"] == SERVED
+
+
+def test_env_keeps_what_somebody_else_set_and_run_overrides_it(place, daemon):
+    theirs = {"PIP_CERT": "/corp/ca.pem", "SSL_CERT_FILE": "/etc/ssl/certs/ca-certificates.crt"}
+    kept = place.done("env", "--shell", "json", env=theirs)
+    assert "PIP_CERT" not in json.loads(kept.out) and "PIP_CERT" in kept.err
+    assert json.loads(kept.out)["SSL_CERT_FILE"] == place.bundle and "SSL_CERT_FILE" not in kept.err
+    forced = place.done("env", "--shell", "json", "--force", env=theirs)
+    assert json.loads(forced.out)["PIP_CERT"] == place.bundle
+
+    ran = place.done("run", "--", "/usr/bin/env", "-0", env=theirs)
+    variables = dict(line.split("=", 1) for line in ran.out.split("\0") if "=" in line)
+    assert variables["PIP_CERT"] == place.bundle
+    assert "PIP_CERT" in ran.err and "/corp/ca.pem" in ran.err
+    assert "truststore.p12" in variables["JAVA_TOOL_OPTIONS"]
