@@ -237,7 +237,7 @@ def test_a_member_of_trust_cannot_name_a_path_or_a_command(place):
         def whole():
             with open(trace, encoding="utf-8", errors="replace") as file:
                 text = file.read()
-            return text if f"{daemon.pid} +++ exited" in text else None
+            return text if re.search(rf"^{daemon.pid} +\+\+\+ exited", text, re.M) else None
         text = wait.until(whole, "the end of the trace")[started:]
         assert "canary" not in text, [line for line in text.splitlines() if "canary" in line][:5]
         assert "execve" not in text

@@ -372,7 +372,7 @@ def test_every_system_call_is_in_the_filter(place, installed, mode):
     def whole():
         with open(trace, encoding="utf-8", errors="replace") as file:
             text = file.read()
-        return text if f"{service.pid} +++ exited" in text else None
+        return text if re.search(rf"^{service.pid} +\+\+\+ exited", text, re.M) else None
     text = wait.until(whole, "the end of the trace")
     calls = set()
     # What setpriv did before it became the daemon is not the service's: the manager does that.
