@@ -93,7 +93,7 @@ def test_killed_at_random_moments(place):
         changes = max(changes, generation)
         published.check(place.current)  # also before the restart: the old one or the new one
     print(f"{changes} generations")
-    assert changes > ROUNDS, "hardly anything changed, so nothing was tested"
+    assert changes > ROUNDS // 2, "hardly anything changed, so nothing was tested"
     with Daemon(place) as daemon:
         place.done("log", "--verify")
         with daemon.rest() as rest:

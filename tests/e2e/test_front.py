@@ -71,8 +71,12 @@ def served():
                 client.add(mint.self_signed(f"host-{n}.test"))
             for _ in range(200):  # what is allocated once, is
                 client.certificates()
+        before = daemon.resident_kib()
         yield daemon
         assert daemon.alive(), daemon.log()
+        grown = daemon.resident_kib() - before
+        assert grown <= GROWTH_KIB, f"grew by {grown} KiB over the whole list"
+        print(f"grew by {grown} KiB over the whole list")
     place.remove()
 
 
