@@ -33,7 +33,7 @@ Code code_of(const std::function<void()>& act) {
 TEST(Listener, MakesASocketOfThatModeWhateverTheUmask) {
   const TemporaryDirectory directory;
   const std::string path = directory.path() + "/s";
-  for (const mode_t mask : {0000, 0077, 0777}) {
+  for (const mode_t mask : {0000U, 0077U, 0777U}) {
     const mode_t before = umask(mask);
     const Listener listener = listen_unix(path, 0660);
     umask(before);

@@ -184,7 +184,7 @@ TEST(Dial, KeepsItsDeadlineWhileConnecting) {
   std::vector<Fd> fillers;
   for (int i = 0; i < 4; ++i) {
     fillers.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    ::connect(fillers.back().get(), reinterpret_cast<sockaddr*>(&address), length);
+    (void)::connect(fillers.back().get(), reinterpret_cast<sockaddr*>(&address), length);
   }
   const Error error = failure_of(Endpoint::parse("127.0.0.1", ntohs(address.sin_port)), 200ms);
   EXPECT_EQ(error.code(), Code::timeout) << error.message();
