@@ -1,5 +1,6 @@
 #include "daemon/loop.h"
 
+#include <sched.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -14,6 +15,10 @@ namespace {
 
 constexpr std::size_t kReceiveBuffer = 64 * 1024;
 constexpr int kEventsPerTurn = 256;
+
+// While several clients ask at once, the next request is mostly there before a sleeping thread
+// could have been woken for it; so look some times more before sleeping, letting others run.
+constexpr int kMostLooks = 32;
 constexpr int kAcceptsPerTurn = 256;
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
@@ -112,7 +117,15 @@ void Loop::run() {
 
 void Loop::turn() {
   std::array<epoll_event, kEventsPerTurn> events;
-  const int count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, patience_ms(now_));
+  int count = 0;
+  for (int look = 0; look < looks_before_sleep_ && count == 0; ++look) {
+    count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, 0);
+    if (count == 0) sched_yield();
+  }
+  if (count == 0) {
+    count = epoll_wait(epoll_.get(), events.data(), kEventsPerTurn, patience_ms(now_));
+  }
+  looks_before_sleep_ = count > 1 ? kMostLooks : looks_before_sleep_ / 2;
   if (count < 0 && errno != EINTR) throw system_error("cannot wait for sockets", errno);
   now_ = std::chrono::steady_clock::now();
 

@@ -106,6 +106,7 @@ class Loop {
   std::optional<LoopTime> accept_again_at_;
   std::optional<LoopTime> stop_until_;
   bool stopping_ = false;
+  int looks_before_sleep_ = 0;
 
   std::uint64_t requests_ = 0;
   std::uint64_t refused_ = 0;
