@@ -28,7 +28,7 @@ class Attendant {
   std::thread thread_;
 };
 
-// Whether a request for /healthz at that UNIX socket is answered within a few seconds.
-bool answers_health(const std::string& socket_path);
+// Whether a request at that UNIX socket is answered, be it refused, within a few seconds.
+bool answers(const std::string& socket_path);
 
 } // namespace trust

@@ -1,5 +1,6 @@
 #include "daemon/changes.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
@@ -25,6 +26,7 @@ using Steady = std::chrono::steady_clock;
 constexpr std::size_t kMostTogether = 1000; // changes in one transaction
 constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLastRetry{10}; // people who made room look for the effect
+constexpr std::chrono::seconds kQuiet{1};
 constexpr std::size_t kMostLogged = 20; // generations of one transaction
 constexpr std::string_view kBaseSetting = "base_setting";
 constexpr std::string_view kBaseSource = "base_source";
@@ -80,6 +82,7 @@ class Changes::Loop {
     owner_.status_.with([&](Status& status) { status.published = owner_.published(); });
     publish(); // also when there was never a change: readers want a directory
     tell();
+    release_memory();
   }
 
   void run() noexcept {
@@ -89,6 +92,7 @@ class Changes::Loop {
       try {
         const auto now = Steady::now();
         if (base_.due() <= now) follow_base();
+        if (release_at_ && *release_at_ <= now) release_memory();
         make_ends();
         const bool room = publish_at(now) <= now;
         stopping = take(batch, room);
@@ -257,6 +261,7 @@ class Changes::Loop {
       const Publication done = publisher_->publish(store_, clock_());
       const auto ended = Steady::now();
       recent_.push_back(ended);
+      release_at_ = ended + kQuiet;
       retry_after_ = kFirstRetry;
       if (owner_.published_.exchange(done.generation) != done.generation) untold_ = true;
       owner_.status_.with([&](Status& status) {
@@ -324,6 +329,7 @@ class Changes::Loop {
       const auto room = publish_at(now);
       until = std::min(until, waiting ? room : std::max(room, retry_at_));
     }
+    if (release_at_) until = std::min(until, *release_at_);
     if (pause_) until = now + kFirstRetry;
     if (stopping) until = now;
     pause_ = false;
@@ -341,6 +347,12 @@ class Changes::Loop {
       set_for_ = 0;
     }
     if (fds[2].revents != 0) base_.noticed(Steady::now());
+  }
+
+  // What publishing needed is not kept through the quiet that follows it.
+  void release_memory() noexcept {
+    release_at_.reset();
+    ::malloc_trim(0);
   }
 
   void tell() {
@@ -364,6 +376,7 @@ class Changes::Loop {
   GenerationNumber attempted_ = 0;
   std::deque<Steady::time_point> recent_; // publications
   std::vector<std::string> warned_;
+  std::optional<Steady::time_point> release_at_;
   Steady::time_point retry_at_{};
   std::chrono::seconds retry_after_ = kFirstRetry;
   bool first_look_ = true;

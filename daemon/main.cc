@@ -154,7 +154,7 @@ void serve(const Options& options) {
   {
     const Attendant attendant(
         [&front] { front.stop(); },
-        [&socket_path] { return socket_path.empty() || answers_health(socket_path); },
+        [&socket_path] { return socket_path.empty() || answers(socket_path); },
         "Serving at " + where);
     front.run();
   }
