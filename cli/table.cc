@@ -68,6 +68,9 @@ void fit(std::vector<std::size_t>& widths, std::size_t width) {
     for (const std::size_t w : widths) sum += w;
     return sum;
   };
+  if (total() > width && widths.back() > kLeastWidth) {
+    widths.back() -= std::min(total() - width, widths.back() - kLeastWidth);
+  }
   while (total() > width) {
     const auto widest = std::max_element(widths.begin(), widths.end());
     if (widest == widths.end() || *widest <= kLeastWidth) return;

@@ -32,8 +32,8 @@ class Table {
   void row(std::vector<Cell> cells) { rows_.push_back(std::move(cells)); }
   bool empty() const noexcept { return rows_.empty(); }
 
-  // Lines with LF. With a width other than 0 the widest columns are cut until a line fits, though
-  // none below 8.
+  // Lines with LF. With a width other than 0 the last column is cut until a line fits, then the
+  // widest of the others, though none below 8.
   std::string text(const Terminal& terminal) const { return text(terminal.width(), &terminal); }
   std::string text(std::size_t width, const Terminal* terminal) const;
 

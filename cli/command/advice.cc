@@ -37,13 +37,15 @@ std::vector<std::string> consequences(const Json& entry, const std::vector<std::
                     "; requests, curl, Node and Java refuse it still");
     return lines;
   }
-  if (!text_at(entry, "expires_at").empty() && !is_said("do not end by themselves")) {
+  // A shadow carries the end in its dates.
+  if (!text_at(entry, "expires_at").empty() && as != "shadow" &&
+      !is_said("do not end by themselves")) {
     lines.push_back("the daemon takes it out of the files when it ends, on " +
                     shown(text_at(entry, "expires_at")) +
                     "; files do not end by themselves while none runs");
   }
   // Why nobody verifies it yet is said already.
-  if (is_said("refuse it still") || is_said("refuses it")) return lines;
+  if (is_said("refuse")) return lines;
   if (trust == "leaf") {
     if (flag_at(entry, "self_signed")) {
       lines.emplace_back("requests, curl, Node and Java verify this server now");

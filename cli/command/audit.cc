@@ -46,13 +46,31 @@ bool goes_through(Context& context, const Head& head, std::string& found) {
   return false;
 }
 
+// What a detail is about, by the shortest name that it has.
+std::string name_of_detail(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  for (const char* name : {"label", "pattern", "host", "pin"}) {
+    if (!text_at(value, name).empty()) return text_at(value, name);
+  }
+  const std::string fingerprint = text_at(value, "fingerprint");
+  return fingerprint.empty() ? value.dump() : short_fingerprint(fingerprint);
+}
+
 std::string detail_text(const Json& record) {
   if (!record.contains("detail") || !record["detail"].is_object()) return {};
   std::string text;
   for (const auto& [name, value] : record["detail"].items()) {
     if (value.is_null() || (value.is_string() && value.get<std::string>().empty())) continue;
-    text += (text.empty() ? "" : ", ") + name + " " +
-            (value.is_string() ? value.get<std::string>() : value.dump());
+    constexpr std::size_t kMostNames = 5;
+    std::string names;
+    if (value.is_array() && value.size() > kMostNames) {
+      names = std::to_string(value.size());
+    } else if (value.is_array()) {
+      for (const Json& item : value) names += (names.empty() ? "" : " ") + name_of_detail(item);
+    } else {
+      names = name_of_detail(value);
+    }
+    text += (text.empty() ? "" : ", ") + name + " " + names;
   }
   return text;
 }

@@ -120,6 +120,14 @@ std::string when(const std::string& time, UnixTime now) {
   }
 }
 
+std::string how_long_to(const std::string& time, UnixTime now) {
+  try {
+    return relative(parse_time(time), now);
+  } catch (const Error&) {
+    return shown(time);
+  }
+}
+
 std::string short_fingerprint(const std::string& fingerprint) {
   return shown(fingerprint.substr(0, 16));
 }
@@ -152,7 +160,7 @@ void add_entry_row(Table& table, const Json& entry, UnixTime now) {
              Cell(layer == "own" || layer.empty() ? trust : trust + " (" + layer + ")",
                   style_of_trust(trust)),
              Cell(has_scope ? scope_text(entry) : "*"),
-             Cell(when(end, now), style_of_end(end, now)),
+             Cell(how_long_to(end, now), style_of_end(end, now)),
              Cell(short_fingerprint(text_at(entry, "fingerprint")), Style::dim),
              Cell(shown(text_at(entry, "subject")))});
 }

@@ -33,6 +33,8 @@ Json list_all(Context& context, const std::string& path, const char* member,
 // "2027-01-31 (in 12 days)"; "" for null.
 std::string when(const std::string& time, UnixTime now);
 
+std::string how_long_to(const std::string& time, UnixTime now); // "in 12 days"
+
 std::string short_fingerprint(const std::string& fingerprint); // what a table shows
 std::string colon_fingerprint(const std::string& fingerprint); // as openssl prints it
 
