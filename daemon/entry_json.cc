@@ -9,19 +9,21 @@ namespace trust {
 
 Json entry_json(const Service& service, const Store& store, const Entry& entry) {
   Json json = json_of(entry);
-  std::vector<StoredEntry> same_key;
+  std::vector<StoredEntry> same_pair;
   std::size_t index = 0;
   bool found = false;
-  store.each_with_key(entry.certificate.spki_hash, [&](const Entry& other, ByteView der) {
+  const CertificateFacts& facts = entry.certificate;
+  store.each_with_pair(facts.spki_hash, facts.subject_hash, [&](const Entry& other, ByteView der) {
     if (other.id == entry.id) {
-      index = same_key.size();
+      index = same_pair.size();
       found = true;
     }
-    same_key.push_back({other, Bytes(der.begin(), der.end())});
+    same_pair.push_back({other, Bytes(der.begin(), der.end())});
   });
   if (!found) return json;
-  const Emission emission =
-      emission_of(same_key, {service.clock(), service.layout.system}, make_shadow);
+  const EmissionRules rules{service.clock(), service.layout.system,
+                            store.distrusts_key(facts.spki_hash)};
+  const Emission emission = emission_of(same_pair, rules, make_shadow);
   const Emitted& emitted = emission.entries.at(index);
   Json wider_by = Json::array();
   std::string_view as = "nothing";

@@ -30,8 +30,8 @@ namespace {
 constexpr std::string_view kTrustDb = "trust.db";
 constexpr const char* kAnchorsFile = ".anchors"; // for the time of writing
 constexpr std::size_t kMostWarnings = 100;
-// More keys than this, and everything is named anew: it is then not less work to go on.
-constexpr std::size_t kMostKeysOneByOne = 1000;
+// More entries than this, and everything is named anew: it is then not less work to go on.
+constexpr std::size_t kMostEntriesOneByOne = 1000;
 
 ByteView view_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
@@ -205,7 +205,12 @@ class GenerationWriter {
       source_.each_pin([&](const PinRow& pin) { writer_->pin(pin); });
       writer_->index();
     });
-    everything_ = before_ == nullptr || affected_.size() > kMostKeysOneByOne;
+    everything_ = before_ == nullptr;
+    std::size_t count = 0;
+    for (auto each = affected_.begin(); !everything_ && each != affected_.end(); ++each) {
+      count += writer_->written().count_of_subject(*each) + 1;
+      everything_ = count > kMostEntriesOneByOne;
+    }
   }
 
   // Whether the published state is one that this database had: one that was put back to an older
@@ -233,9 +238,12 @@ class GenerationWriter {
 
   void amend_rows() {
     std::set<std::string> labels;
+    std::set<Digest> keys; // that distrust came to or went from
     const auto note = [&](const Entry& entry) {
-      affected_.insert(entry.certificate.spki_hash);
+      affected_.insert(entry.certificate.subject_hash);
       if (!entry.label.empty()) labels.insert(entry.label);
+      if (entry.trust == Trust::distrusted && !entry.only_this_certificate)
+        keys.insert(entry.certificate.spki_hash);
     };
     source_.each_change(before_->header().generation,
                         {[&](const Entry& entry, ByteView der) {
@@ -248,33 +256,25 @@ class GenerationWriter {
                          },
                          [&](const PinRow& pin) { writer_->pin(pin); },
                          [&](std::int64_t id) { writer_->remove_pin(id); }});
-    // What shares a label, or a name in hashed/, or has ended meanwhile without a change.
+    // And what shares a label or a distrusted key, or has ended meanwhile without a change.
     const Snapshot& now = writer_->written();
-    for (const Digest& key : before_->keys_ended(before_->header().created_at, header_.created_at))
-      affected_.insert(key);
-    for (const Snapshot* state : {before_, &now})
-      for (const std::string& label : labels)
-        for (const Digest& key : state->keys_of_label(label)) affected_.insert(key);
-    // Until nothing is added: a key may have several subjects, and a subject several keys.
-    std::set<std::uint32_t> subjects;
-    for (std::vector<Digest> fresh(affected_.begin(), affected_.end()); !fresh.empty();) {
-      std::set<Digest> reached;
-      for (const Snapshot* state : {before_, &now})
-        for (const Digest& key : fresh)
-          for (const std::uint32_t subject : state->subjects_of_key(key))
-            if (subjects.insert(subject).second)
-              for (const Snapshot* other : {before_, &now})
-                for (const Digest& found : other->keys_of_subject(subject)) reached.insert(found);
-      fresh.clear();
-      for (const Digest& key : reached)
-        if (affected_.insert(key).second) fresh.push_back(key);
+    const auto take = [&](const std::vector<std::uint32_t>& subjects) {
+      affected_.insert(subjects.begin(), subjects.end());
+    };
+    take(before_->subjects_ended(before_->header().created_at, header_.created_at));
+    for (const Snapshot* state : {before_, &now}) {
+      for (const std::string& label : labels) take(state->subjects_of_label(label));
+      for (const Digest& key : keys) take(state->subjects_of_key(key));
     }
   }
 
   // ---- certificates -------------------------------------------------------
 
-  Emission emitted(const std::vector<StoredEntry>& same_key) {
-    return emission_of(same_key, {header_.created_at, job_.system},
+  Emission emitted(const std::vector<StoredEntry>& same_pair) {
+    const EmissionRules rules{
+        header_.created_at, job_.system,
+        writer_->written().distrusts_key(same_pair.front().entry.certificate.spki_hash)};
+    return emission_of(same_pair, rules,
                        [&](const StoredEntry& ca, const std::vector<Pattern>& scope,
                            std::optional<UnixTime> end) { return kept_shadow(ca, scope, end); });
   }
@@ -298,18 +298,18 @@ class GenerationWriter {
     }
   }
 
-  static const Bytes& bytes_of(const std::vector<StoredEntry>& same_key, const Anchor& anchor) {
-    return anchor.shadow ? *anchor.shadow : same_key[anchor.entry].der;
+  static const Bytes& bytes_of(const std::vector<StoredEntry>& same_pair, const Anchor& anchor) {
+    return anchor.shadow ? *anchor.shadow : same_pair[anchor.entry].der;
   }
 
-  // Every name that the certificates with one key have. `numbers`: those that are taken in hashed/,
+  // Every name that the certificates of one pair have. `numbers`: those that are taken in hashed/,
   // by subject hash.
-  std::vector<Name> names_of(const std::vector<StoredEntry>& same_key, const Emission& emission,
+  std::vector<Name> names_of(const std::vector<StoredEntry>& same_pair, const Emission& emission,
                              std::map<std::uint32_t, std::size_t>& numbers) {
     std::vector<Name> names;
     std::set<std::string> seen;
-    for (std::size_t i = 0; i < same_key.size(); ++i) {
-      const Entry& entry = same_key[i].entry;
+    for (std::size_t i = 0; i < same_pair.size(); ++i) {
+      const Entry& entry = same_pair[i].entry;
       if (entry.layer == Layer::base || !emission.entries[i].anchor) continue;
       const std::size_t anchor = *emission.entries[i].anchor;
       std::string file = entry.certificate.fingerprint.text() + ".pem";
@@ -320,7 +320,7 @@ class GenerationWriter {
     }
     for (std::size_t at = 0; at < emission.anchors.size(); ++at) {
       const std::uint32_t subject =
-          same_key[emission.anchors[at].entry].entry.certificate.subject_hash;
+          same_pair[emission.anchors[at].entry].entry.certificate.subject_hash;
       names.push_back({kHashed, hashed_name(subject, numbers[subject]++), at});
     }
     return names;
@@ -344,21 +344,18 @@ class GenerationWriter {
     for (std::size_t i = 0; i < kDirectories; ++i) directories_[i].emplace(make_names(i));
   }
 
-  // All names of one key's certificates, in new directories: one file, linked.
-  void write_names(const std::vector<StoredEntry>& same_key, const Emission& emission) {
+  // All names of one pair's certificates, in new directories: one file, linked.
+  void write_names(const std::vector<StoredEntry>& same_pair, const Emission& emission) {
     // Most subjects are of one key: those need not be remembered.
     std::map<std::uint32_t, std::size_t> own;
-    bool alone = true;
-    for (const Anchor& anchor : emission.anchors) {
-      const std::uint32_t subject = same_key[anchor.entry].entry.certificate.subject_hash;
-      alone = alone && writer_->written().keys_of_subject(subject).size() == 1;
-    }
+    const std::uint32_t subject = same_pair.front().entry.certificate.subject_hash;
+    const bool alone = !writer_->written().has_many_keys(subject);
     std::vector<const Name*> first(emission.anchors.size(), nullptr);
-    const std::vector<Name> names = names_of(same_key, emission, alone ? own : numbers_);
+    const std::vector<Name> names = names_of(same_pair, emission, alone ? own : numbers_);
     std::vector<Digest> digests(emission.anchors.size());
     for (const Name& name : names) {
       if (first[name.anchor] == nullptr) {
-        const std::string pem = pem_of(bytes_of(same_key, emission.anchors[name.anchor]));
+        const std::string pem = pem_of(bytes_of(same_pair, emission.anchors[name.anchor]));
         write_name(name.directory, name.name, pem);
         digests[name.anchor] = sha256(view_of(pem));
         first[name.anchor] = &name;
@@ -368,8 +365,7 @@ class GenerationWriter {
       }
       writer_->file(name.path(), digests[name.anchor]);
     }
-    if (!emission.warnings.empty())
-      writer_->warnings(same_key.front().entry.certificate.spki_hash, emission.warnings);
+    writer_->warnings(subject, emission.warnings);
   }
 
   struct NewName {
@@ -377,22 +373,28 @@ class GenerationWriter {
     std::string pem;
   };
 
-  // The difference in names that the affected keys make.
+  // The difference in names that the affected subjects make.
   void name_affected() {
     std::map<std::string, NewName> names;
     std::map<std::uint32_t, std::size_t> numbers;
     std::set<std::string> before;
-    for (const Digest& key : affected_) {
-      const std::vector<StoredEntry> same_key = writer_->written().with_key(key);
-      const Emission emission = emitted(same_key);
-      for (const Name& name : names_of(same_key, emission, numbers)) {
-        std::string pem = pem_of(bytes_of(same_key, emission.anchors[name.anchor]));
-        const Digest digest = sha256(view_of(pem));
-        names[name.path()] = {digest, std::move(pem)};
-      }
-      writer_->warnings(key, emission.warnings);
-      for (const StoredEntry& stored : before_->with_key(key)) old_names_of(stored.entry, before);
+    std::vector<std::pair<std::uint32_t, std::vector<std::string>>> warnings;
+    for (const std::uint32_t subject : affected_) {
+      writer_->clear_warnings(subject);
+      writer_->written().each_pair_of(subject, [&](const std::vector<StoredEntry>& same_pair) {
+        const Emission emission = emitted(same_pair);
+        for (const Name& name : names_of(same_pair, emission, numbers)) {
+          std::string pem = pem_of(bytes_of(same_pair, emission.anchors[name.anchor]));
+          const Digest digest = sha256(view_of(pem));
+          names[name.path()] = {digest, std::move(pem)};
+        }
+        warnings.emplace_back(subject, emission.warnings);
+      });
+      before_->each_pair_of(subject, [&](const std::vector<StoredEntry>& same_pair) {
+        for (const StoredEntry& stored : same_pair) old_names_of(stored.entry, before);
+      });
     }
+    for (const auto& [subject, texts] : warnings) writer_->warnings(subject, texts);
     std::array<bool, kDirectories> changes{};
     std::vector<std::string> gone, come;
     for (const std::string& path : before)
@@ -456,7 +458,8 @@ class GenerationWriter {
     };
     take("certs/" + entry.certificate.fingerprint.text() + ".pem");
     if (before_->labelled(entry.label) == entry.id) take("by-label/" + entry.label + ".pem");
-    std::size_t number = 0;
+    // The numbers run on without gaps, from the last that another entry found.
+    std::size_t& number = old_numbers_[entry.certificate.subject_hash];
     while (take("hashed/" + hashed_name(entry.certificate.subject_hash, number))) ++number;
   }
 
@@ -470,18 +473,18 @@ class GenerationWriter {
     NewFile bundle(directory_.get(), "bundle.pem", 0444),
         extra(directory_.get(), "extra.pem", 0444);
     KeptAnchors anchors(directory_.get());
-    writer_->written().each_key([&](const std::vector<StoredEntry>& same_key) {
-      const Emission emission = emitted(same_key);
+    writer_->written().each_pair([&](const std::vector<StoredEntry>& same_pair) {
+      const Emission emission = emitted(same_pair);
       for (const Anchor& anchor : emission.anchors) {
-        const Entry& entry = same_key[anchor.entry].entry;
-        const Bytes& der = bytes_of(same_key, anchor);
+        const Entry& entry = same_pair[anchor.entry].entry;
+        const Bytes& der = bytes_of(same_pair, anchor);
         const std::string block = bundle_block(entry, der, anchor.shadow.has_value());
         bundle.write(block);
         if (anchor.in_extra) extra.write(block);
         const bool labelled = entry.layer == Layer::own && !entry.label.empty();
         anchors.add(labelled ? entry.label : entry.certificate.fingerprint.text(), der);
       }
-      if (everything_) write_names(same_key, emission);
+      if (everything_) write_names(same_pair, emission);
     });
     commit(bundle, "bundle.pem");
     commit(extra, "extra.pem");
@@ -577,8 +580,11 @@ class GenerationWriter {
   SnapshotHeader header_;
   const Snapshot* before_ = nullptr; // what is gone on from; none: everything is new
   std::optional<SnapshotWriter> writer_;
-  std::set<Digest> affected_; // keys of which an entry came, went or ended
-  bool everything_ = true; // name and bundle all, not the affected keys alone
+  // Subjects of which an entry came, went or ended, or is emitted otherwise for what did: every
+  // name of a certificate depends on what has its subject.
+  std::set<std::uint32_t> affected_;
+  std::map<std::uint32_t, std::size_t> old_numbers_;
+  bool everything_ = true; // name and bundle all, not the affected subjects alone
   std::map<std::uint32_t, std::size_t> numbers_;
   std::array<std::optional<NameDirectory>, kDirectories> directories_;
   std::set<std::size_t> synced_; // directories of before that got a name

@@ -35,7 +35,7 @@ CREATE TABLE certificate(
   is_self_signed INTEGER NOT NULL,
   der BLOB NOT NULL
 );
-CREATE INDEX certificate_spki ON certificate(spki_hash);
+CREATE INDEX certificate_spki ON certificate(spki_hash, subject_hash);
 CREATE TABLE entry(
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   certificate INTEGER NOT NULL REFERENCES certificate(id),

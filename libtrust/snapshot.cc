@@ -140,6 +140,30 @@ std::vector<Entry> Snapshot::by_spki(const Digest& spki_hash) const {
   return impl_->entries(query);
 }
 
+std::optional<Entry> Snapshot::distrusting(const Fingerprint& fingerprint,
+                                           const Digest& spki_hash) const {
+  Query query(impl_->db,
+              "SELECT " TRUST_SNAPSHOT_ENTRY
+              " FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2 "
+              "ORDER BY layer DESC, id",
+              spki_hash);
+  while (query.step()) {
+    Entry entry = stored_entry_of(query, impl_->db.name()).entry;
+    if (!entry.only_this_certificate || entry.certificate.fingerprint == fingerprint) return entry;
+  }
+  return std::nullopt;
+}
+
+bool Snapshot::distrusts_key(const Digest& spki_hash) const {
+  Query query(impl_->db,
+              "SELECT " TRUST_SNAPSHOT_ENTRY
+              " FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2",
+              spki_hash);
+  while (query.step())
+    if (!stored_entry_of(query, impl_->db.name()).entry.only_this_certificate) return true;
+  return false;
+}
+
 Entry Snapshot::find(std::string_view id, std::size_t least_digits) const {
   const Error unknown(Code::not_found, "nothing in the store is called \"" + shown(id) + "\"",
                       "trustctl list");
@@ -243,53 +267,79 @@ std::vector<std::string> Snapshot::hosts(std::string_view prefix, std::size_t li
 
 // ---- for publication ---------------------------------------------------------
 
-std::vector<StoredEntry> Snapshot::with_key(const Digest& spki_hash) const {
-  Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE spki = ? ORDER BY id",
-              spki_hash);
-  return impl_->all(query);
-}
+namespace {
 
-void Snapshot::each_key(
-    const std::function<void(const std::vector<StoredEntry>& same_key)>& visit) const {
-  std::vector<StoredEntry> same_key;
-  Query query(impl_->db,
-              "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry INDEXED BY entry_spki ORDER BY spki, id");
+// Calls `visit` for each run of rows that have the same key and subject.
+void visit_pairs(Query& query, const std::string& name, const Snapshot::PairVisitor& visit) {
+  std::vector<StoredEntry> same_pair;
   while (query.step()) {
-    StoredEntry next = stored_entry_of(query, impl_->db.name());
-    if (!same_key.empty() &&
-        same_key.front().entry.certificate.spki_hash != next.entry.certificate.spki_hash) {
-      visit(same_key);
-      same_key.clear();
+    StoredEntry next = stored_entry_of(query, name);
+    const CertificateFacts& facts = next.entry.certificate;
+    if (!same_pair.empty()) {
+      const CertificateFacts& before = same_pair.front().entry.certificate;
+      if (before.spki_hash != facts.spki_hash || before.subject_hash != facts.subject_hash) {
+        visit(same_pair);
+        same_pair.clear();
+      }
     }
-    same_key.push_back(std::move(next));
+    same_pair.push_back(std::move(next));
   }
-  if (!same_key.empty()) visit(same_key);
+  if (!same_pair.empty()) visit(same_pair);
 }
 
-std::vector<std::uint32_t> Snapshot::subjects_of_key(const Digest& spki_hash) const {
+std::vector<std::uint32_t> numbers_of(Query& query) {
   std::vector<std::uint32_t> found;
-  Query query(impl_->db, "SELECT DISTINCT subject_hash FROM entry WHERE spki = ?", spki_hash);
   while (query.step()) found.push_back(static_cast<std::uint32_t>(query.integer(0)));
   return found;
 }
 
-std::vector<Digest> Snapshot::keys_of_subject(std::uint32_t subject_hash) const {
-  Query query(impl_->db, "SELECT DISTINCT spki FROM entry WHERE subject_hash = ? ORDER BY spki",
-              subject_hash);
-  return SnapshotDatabase::keys(query);
+} // namespace
+
+void Snapshot::each_pair(const PairVisitor& visit) const {
+  Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_ENTRY
+                         " FROM entry INDEXED BY entry_spki ORDER BY spki, subject_hash, id");
+  visit_pairs(query, impl_->db.name(), visit);
 }
 
-std::vector<Digest> Snapshot::keys_of_label(std::string_view label) const {
-  Query query(impl_->db, "SELECT DISTINCT spki FROM entry WHERE label = ? AND label <> ''", label);
-  return SnapshotDatabase::keys(query);
-}
-
-std::vector<Digest> Snapshot::keys_ended(UnixTime after_time, UnixTime until) const {
+void Snapshot::each_pair_of(std::uint32_t subject_hash, const PairVisitor& visit) const {
   Query query(impl_->db,
-              "SELECT DISTINCT spki FROM entry WHERE expires_at IS NOT NULL AND expires_at > ? "
-              "AND expires_at <= ?",
+              "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE subject_hash = ? ORDER BY spki, id",
+              subject_hash);
+  visit_pairs(query, impl_->db.name(), visit);
+}
+
+std::vector<std::uint32_t> Snapshot::subjects_of_key(const Digest& spki_hash) const {
+  Query query(impl_->db, "SELECT DISTINCT subject_hash FROM entry WHERE spki = ?", spki_hash);
+  return numbers_of(query);
+}
+
+std::vector<std::uint32_t> Snapshot::subjects_of_label(std::string_view label) const {
+  Query query(impl_->db, "SELECT DISTINCT subject_hash FROM entry WHERE label = ? AND label <> ''",
+              label);
+  return numbers_of(query);
+}
+
+std::vector<std::uint32_t> Snapshot::subjects_ended(UnixTime after_time, UnixTime until) const {
+  Query query(impl_->db,
+              "SELECT DISTINCT subject_hash FROM entry WHERE expires_at IS NOT NULL "
+              "AND expires_at > ? AND expires_at <= ?",
               after_time, until);
-  return SnapshotDatabase::keys(query);
+  return numbers_of(query);
+}
+
+std::size_t Snapshot::count_of_subject(std::uint32_t subject_hash) const {
+  Query query(impl_->db, "SELECT count(*) FROM entry WHERE subject_hash = ?", subject_hash);
+  query.step();
+  return static_cast<std::size_t>(query.integer(0));
+}
+
+bool Snapshot::has_many_keys(std::uint32_t subject_hash) const {
+  // Rows of the index lie in order of the key: the first and the last tell.
+  Query query(impl_->db,
+              "SELECT (SELECT min(spki) FROM entry WHERE subject_hash = ?1) <> "
+              "(SELECT max(spki) FROM entry WHERE subject_hash = ?1)",
+              subject_hash);
+  return query.step() && query.integer(0) != 0;
 }
 
 std::optional<std::int64_t> Snapshot::labelled(std::string_view label) const {

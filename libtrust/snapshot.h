@@ -50,8 +50,9 @@ class SnapshotWriter {
   void file(std::string_view name, const Digest& digest);
   void remove_file(std::string_view name);
   void clear_files(); // and warnings
-  // What could not be emitted of the certificates with a key; replaces what was said before.
-  void warnings(const Digest& spki_hash, const std::vector<std::string>& texts);
+  // What could not be emitted of the certificates with a subject; adds to what was said.
+  void warnings(std::uint32_t subject_hash, const std::vector<std::string>& texts);
+  void clear_warnings(std::uint32_t subject_hash);
 
   // Ends writing and syncs nothing: the file is for the caller to sync and chmod. Its SHA-256.
   Digest finish();
@@ -80,6 +81,10 @@ class Snapshot {
   std::vector<Entry> by_fingerprint(const Fingerprint& fingerprint) const;
   std::vector<Entry> by_subject(std::uint32_t subject_hash) const;
   std::vector<Entry> by_spki(const Digest& spki_hash) const;
+  // The entry that forbids a certificate: its key's, or its own. Does not grow with the number of
+  // certificates that share the key.
+  std::optional<Entry> distrusting(const Fingerprint& fingerprint, const Digest& spki_hash) const;
+  bool distrusts_key(const Digest& spki_hash) const; // everything with it
   // Interfaces' ID, as Store::find.
   Entry find(std::string_view id, std::size_t least_digits) const;
   std::optional<StoredEntry> by_id(std::int64_t id) const;
@@ -91,13 +96,16 @@ class Snapshot {
   std::vector<std::string> hosts(std::string_view prefix, std::size_t limit) const;
 
   // ---- for publication ----------------------------------------------------
-  std::vector<StoredEntry> with_key(const Digest& spki_hash) const; // by id
-  // Entries key by key, in order of the SPKI hash; of one key by id.
-  void each_key(const std::function<void(const std::vector<StoredEntry>& same_key)>& visit) const;
+  // Entries with one (SPKI, subject) together, in order of both; of one pair by id.
+  using PairVisitor = std::function<void(const std::vector<StoredEntry>& same_pair)>;
+  void each_pair(const PairVisitor& visit) const;
+  void each_pair_of(std::uint32_t subject_hash, const PairVisitor& visit) const;
   std::vector<std::uint32_t> subjects_of_key(const Digest& spki_hash) const; // each once
-  std::vector<Digest> keys_of_subject(std::uint32_t subject_hash) const; // in order, each once
-  std::vector<Digest> keys_of_label(std::string_view label) const;
-  std::vector<Digest> keys_ended(UnixTime after, UnixTime until) const; // after < end <= until
+  std::vector<std::uint32_t> subjects_of_label(std::string_view label) const;
+  std::vector<std::uint32_t> subjects_ended(UnixTime after, UnixTime until) const; // (after, until]
+  // How many entries have that subject, and whether of more than one key.
+  std::size_t count_of_subject(std::uint32_t subject_hash) const;
+  bool has_many_keys(std::uint32_t subject_hash) const;
   // The entry that a label names: of this store before the machine's, then the first.
   std::optional<std::int64_t> labelled(std::string_view label) const;
   std::optional<Digest> file(std::string_view name) const;

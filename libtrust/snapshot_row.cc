@@ -45,14 +45,15 @@ CREATE TABLE file(
   name TEXT PRIMARY KEY NOT NULL, digest BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE warning(
-  spki BLOB NOT NULL, text TEXT NOT NULL, PRIMARY KEY(spki, text)
+  subject_hash INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY(subject_hash, text)
 ) WITHOUT ROWID;
 )sql";
 
 const char* const kSnapshotIndexes = R"sql(
-CREATE INDEX entry_spki ON entry(spki, id);
+CREATE INDEX entry_spki ON entry(spki, subject_hash, id);
+CREATE INDEX entry_distrusted ON entry(spki) WHERE trust = 2;
 CREATE INDEX entry_fingerprint ON entry(fingerprint);
-CREATE INDEX entry_subject ON entry(subject_hash, spki);
+CREATE INDEX entry_subject ON entry(subject_hash, spki, id);
 CREATE INDEX entry_label ON entry(label) WHERE label <> '';
 CREATE INDEX entry_end ON entry(expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX pin_pattern ON pin(pattern);
@@ -229,12 +230,6 @@ std::vector<StoredEntry> SnapshotDatabase::all(Query& query) const {
 std::vector<Entry> SnapshotDatabase::entries(Query& query) const {
   std::vector<Entry> found;
   while (query.step()) found.push_back(stored_entry_of(query, db.name()).entry);
-  return found;
-}
-
-std::vector<Digest> SnapshotDatabase::keys(Query& query) {
-  std::vector<Digest> found;
-  while (query.step()) found.push_back(query.digest(0));
   return found;
 }
 

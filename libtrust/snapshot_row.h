@@ -49,8 +49,6 @@ struct SnapshotDatabase {
   // All rows of a query of TRUST_SNAPSHOT_ENTRY.
   std::vector<StoredEntry> all(Query& query) const;
   std::vector<Entry> entries(Query& query) const;
-  // The first column of each row.
-  static std::vector<Digest> keys(Query& query);
 
   mutable Database db;
   SnapshotHeader header;

@@ -74,10 +74,13 @@ void SnapshotWriter::remove_file(std::string_view name) {
 
 void SnapshotWriter::clear_files() { impl_->db.run("DELETE FROM file; DELETE FROM warning"); }
 
-void SnapshotWriter::warnings(const Digest& spki_hash, const std::vector<std::string>& texts) {
-  Query(impl_->db, "DELETE FROM warning WHERE spki = ?", spki_hash).run();
+void SnapshotWriter::warnings(std::uint32_t subject_hash, const std::vector<std::string>& texts) {
   for (const std::string& text : texts)
-    Query(impl_->db, "INSERT OR IGNORE INTO warning VALUES(?, ?)", spki_hash, text).run();
+    Query(impl_->db, "INSERT OR IGNORE INTO warning VALUES(?, ?)", subject_hash, text).run();
+}
+
+void SnapshotWriter::clear_warnings(std::uint32_t subject_hash) {
+  Query(impl_->db, "DELETE FROM warning WHERE subject_hash = ?", subject_hash).run();
 }
 
 Digest SnapshotWriter::finish() {

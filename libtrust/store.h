@@ -187,9 +187,10 @@ class Store {
   // Every entry in force with its DER, streamed: layers beneath first, then own, by id. The
   // state at the time of the first call holds throughout.
   void each_entry(const std::function<void(const Entry&, ByteView der)>& visit) const;
-  // Those in force with that key, by id: what is emitted is decided for a key as a whole.
-  void each_with_key(const Digest& spki_hash,
-                     const std::function<void(const Entry&, ByteView der)>& visit) const;
+  // Those in force with that key and subject, by id: what is emitted is decided for them together.
+  void each_with_pair(const Digest& spki_hash, std::uint32_t subject_hash,
+                      const std::function<void(const Entry&, ByteView der)>& visit) const;
+  bool distrusts_key(const Digest& spki_hash) const; // everything with it
   void each_pin(const std::function<void(const PinRow&)>& visit) const;
   // What came and what went after generation `from`: entries and pins that are in force now and
   // were not then, and the ids of those that were and are not.

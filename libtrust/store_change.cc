@@ -83,8 +83,10 @@ std::optional<Entry> Store::Impl::own_entry(const Fingerprint& fingerprint) cons
 
 std::optional<Entry> Store::Impl::distrusting(const CertificateFacts& certificate) const {
   Query query(db,
-              "SELECT " TRUST_ENTRY_COLUMNS TRUST_ENTRY_TABLES
-              "WHERE c.spki_hash = ? AND e.trust = 2 AND e.until IS NULL "
+              // From the entries that distrust, which are few, and not from those with the key.
+              "SELECT " TRUST_ENTRY_COLUMNS
+              " FROM entry e CROSS JOIN certificate c ON c.id = e.certificate "
+              "WHERE e.layer IN (0, 1, 2) AND e.trust = 2 AND e.until IS NULL AND c.spki_hash = ? "
               "AND (e.only_this = 0 OR c.fingerprint = ?) ORDER BY e.layer DESC LIMIT 1",
               certificate.spki_hash, certificate.fingerprint.bytes);
   if (!query.step()) return std::nullopt;

@@ -350,13 +350,24 @@ void Store::each_entry(const std::function<void(const Entry&, ByteView der)>& vi
   });
 }
 
-void Store::each_with_key(const Digest& spki_hash,
-                          const std::function<void(const Entry&, ByteView der)>& visit) const {
+void Store::each_with_pair(const Digest& spki_hash, std::uint32_t subject_hash,
+                           const std::function<void(const Entry&, ByteView der)>& visit) const {
   Query query(impl_->db,
               "SELECT " TRUST_ENTRY_COLUMNS ", c.der" TRUST_ENTRY_TABLES
-              "WHERE c.spki_hash = ? AND e.until IS NULL ORDER BY e.id",
-              spki_hash);
+              "WHERE c.spki_hash = ? AND c.subject_hash = ? AND e.until IS NULL ORDER BY +e.id",
+              spki_hash, subject_hash);
   while (query.step()) visit(entry_of(query), query.bytes(kEntryColumns));
+}
+
+bool Store::distrusts_key(const Digest& spki_hash) const {
+  // From the entries that distrust, which are few, and not from those with the key, which may be
+  // very many.
+  Query query(impl_->db,
+              "SELECT 1 FROM entry e CROSS JOIN certificate c ON c.id = e.certificate "
+              "WHERE e.until IS NULL AND e.layer IN (0, 1, 2) AND e.trust = 2 AND e.only_this = 0 "
+              "AND c.spki_hash = ? LIMIT 1",
+              spki_hash);
+  return query.step();
 }
 
 void Store::each_pin(const std::function<void(const PinRow&)>& visit) const {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "libtrust/error.h"
 
@@ -97,16 +98,15 @@ class Pair {
 
   // The certificate itself, once for every file. True.
   bool original(std::size_t index, bool in_extra) {
-    for (std::size_t at = 0; at < emission_.anchors.size(); ++at) {
-      Anchor& anchor = emission_.anchors[at];
-      if (anchor.shadow || facts(anchor.entry).fingerprint != facts(index).fingerprint) continue;
-      anchor.in_extra = anchor.in_extra || in_extra;
-      emission_.entries[index] = {at, ""};
-      return true;
+    const auto [found, is_new] =
+        originals_.try_emplace(facts(index).fingerprint, emission_.anchors.size());
+    emission_.entries[index] = {found->second, ""};
+    if (is_new) {
+      if (!first_original_) first_original_ = found->second;
+      emission_.anchors.push_back({index, std::nullopt, in_extra, {}});
+    } else if (in_extra) {
+      emission_.anchors[found->second].in_extra = true;
     }
-    if (!first_original_) first_original_ = emission_.anchors.size();
-    emission_.entries[index] = {emission_.anchors.size(), ""};
-    emission_.anchors.push_back({index, std::nullopt, in_extra, {}});
     return true;
   }
 
@@ -147,6 +147,7 @@ class Pair {
   const ShadowSource& shadow_;
   Emission& emission_;
   std::vector<std::size_t> granted_, base_, leaves_; // in order of id
+  std::map<Fingerprint, std::size_t> originals_; // the anchor of each
   std::optional<std::size_t> first_original_;
 };
 
@@ -157,31 +158,29 @@ Shadow make_shadow(const StoredEntry& ca, const std::vector<Pattern>& scope,
   return shadow_of(Certificate::from_der(ca.der), scope, end);
 }
 
-Emission emission_of(const std::vector<StoredEntry>& same_key, const EmissionRules& rules,
+Emission emission_of(const std::vector<StoredEntry>& same_pair, const EmissionRules& rules,
                      const ShadowSource& shadow) {
   Emission emission;
-  emission.entries.resize(same_key.size());
-  const auto distrusted = [&](const Entry& entry) {
-    return std::any_of(same_key.begin(), same_key.end(), [&](const StoredEntry& other) {
-      return other.entry.trust == Trust::distrusted &&
-             (!other.entry.only_this_certificate ||
-              other.entry.certificate.fingerprint == entry.certificate.fingerprint);
-    });
-  };
-  // By subject hash, which is of the name in canonical form, as verifiers compare it.
-  std::map<std::uint32_t, Pair> pairs;
-  for (std::size_t i = 0; i < same_key.size(); ++i) {
-    const Entry& entry = same_key[i].entry;
-    if (distrusted(entry)) {
+  emission.entries.resize(same_pair.size());
+  std::set<Fingerprint> distrusted;
+  bool all_are = rules.key_is_distrusted;
+  for (const StoredEntry& stored : same_pair) {
+    if (stored.entry.trust != Trust::distrusted) continue;
+    distrusted.insert(stored.entry.certificate.fingerprint);
+    all_are = all_are || !stored.entry.only_this_certificate;
+  }
+  Pair pair(same_pair, rules, shadow, emission);
+  for (std::size_t i = 0; i < same_pair.size(); ++i) {
+    const Entry& entry = same_pair[i].entry;
+    if (all_are || distrusted.contains(entry.certificate.fingerprint)) {
       emission.entries[i].why = "it is distrusted";
     } else if (entry.expires_at && *entry.expires_at <= rules.now) {
       emission.entries[i].why = "it has ended";
     } else {
-      pairs.try_emplace(entry.certificate.subject_hash, same_key, rules, shadow, emission)
-          .first->second.take(i);
+      pair.take(i);
     }
   }
-  for (auto& [subject, pair] : pairs) pair.emit();
+  pair.emit();
   return emission;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // What of the store stands in published files: which certificates, as themselves or as shadows.
-// Decided key by key: everything with one SPKI together, since distrust holds for a key, and
-// anchors are one by (subject, SPKI), however many certificates have that pair:
+// Decided for everything with one (subject, SPKI) together, since anchors are one by that pair,
+// however many certificates have it:
 //
 // - what is distrusted, or has ended, is nowhere;
 // - `root` entries with one pair hold together: if each has a scope, one shadow with the union of
@@ -52,10 +52,12 @@ struct Emission {
 struct EmissionRules {
   UnixTime now = 0;
   bool system = false; // leaves that could sign need emit_signing
+  bool key_is_distrusted = false; // by an entry, whatever its subject
 };
 
-// `same_key`: every entry in force with one SPKI, in order of id.
-Emission emission_of(const std::vector<StoredEntry>& same_key, const EmissionRules& rules,
+// `same_pair`: every entry in force with one SPKI and one subject hash, which is of the name in
+// canonical form, as verifiers compare it; in order of id.
+Emission emission_of(const std::vector<StoredEntry>& same_pair, const EmissionRules& rules,
                      const ShadowSource& shadow);
 
 } // namespace trust

@@ -216,7 +216,7 @@ TEST_F(SnapshotTest, AmendedIsAsIfWrittenAnew) {
     writer.pin(kept);
     writer.pin(gone);
     writer.file("certs/x.pem", Digest{});
-    writer.warnings(Digest{}, {"one", "two"});
+    writer.warnings(7, {"one", "two"});
   });
   header_.generation = 8;
   SnapshotWriter writer = SnapshotWriter::amend(file(), header_);
@@ -226,7 +226,8 @@ TEST_F(SnapshotTest, AmendedIsAsIfWrittenAnew) {
   writer.pin(late);
   writer.remove_file("certs/x.pem");
   writer.file("certs/y.pem", sha256({}));
-  writer.warnings(Digest{}, {"two", "three"});
+  writer.clear_warnings(7);
+  writer.warnings(7, {"two", "three"});
   EXPECT_NE(writer.finish(), at_first);
 
   const Snapshot snapshot = Snapshot::open(store());
@@ -236,7 +237,7 @@ TEST_F(SnapshotTest, AmendedIsAsIfWrittenAnew) {
     EXPECT_EQ(found.size(), i < 10 ? 0U : 1U) << i;
     EXPECT_EQ(snapshot.by_spki(all[i].certificate.spki_hash()).size(), found.size());
     EXPECT_EQ(snapshot.hosts("host" + std::to_string(i) + ".", 9).size(), found.size());
-    EXPECT_EQ(snapshot.keys_of_label("label" + std::to_string(i)).size(), found.size());
+    EXPECT_EQ(snapshot.subjects_of_label("label" + std::to_string(i)).size(), found.size());
   }
   EXPECT_EQ(snapshot.pins_for(Host::parse("kept.test"), 1).size(), 1U);
   EXPECT_EQ(snapshot.pins_for(Host::parse("10.1.1.1"), 1).size(), 0U);
@@ -246,10 +247,10 @@ TEST_F(SnapshotTest, AmendedIsAsIfWrittenAnew) {
   EXPECT_THAT(snapshot.warnings(10), ElementsAre("three", "two"));
   std::size_t keys = 0;
   Digest last{};
-  snapshot.each_key([&](const std::vector<StoredEntry>& same_key) {
-    EXPECT_EQ(same_key.size(), 1U);
-    EXPECT_GT(same_key[0].entry.certificate.spki_hash, last);
-    last = same_key[0].entry.certificate.spki_hash;
+  snapshot.each_pair([&](const std::vector<StoredEntry>& same_pair) {
+    EXPECT_EQ(same_pair.size(), 1U);
+    EXPECT_GT(same_pair[0].entry.certificate.spki_hash, last);
+    last = same_pair[0].entry.certificate.spki_hash;
     ++keys;
   });
   EXPECT_EQ(keys, 30U);
