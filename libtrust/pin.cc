@@ -11,7 +11,9 @@ Pin Pin::parse(std::string_view text) {
   std::string_view rest = text;
   if (rest.starts_with(kPrefix)) {
     rest.remove_prefix(kPrefix.size());
-    if (rest.starts_with('/')) rest.remove_prefix(1); // as curl writes it
+    // As curl writes it. Base64 itself can begin with a slash, so the length tells.
+    constexpr std::size_t kDigits = 44;
+    if (rest.size() == kDigits + 1 && rest.starts_with('/')) rest.remove_prefix(1);
     const auto bytes = parse_base64(rest);
     if (bytes && bytes->size() == sizeof(Digest)) {
       Pin pin;

@@ -533,3 +533,18 @@ TEST_F(StoreTest, EachEntryGoesFromTheBaseUpwardWithItsBytes) {
 
 } // namespace
 } // namespace trust
+
+namespace trust {
+namespace {
+
+// One key in 64 has such a pin.
+TEST(PinText, IsReadBackWhenItsBase64BeginsWithASlash) {
+  Pin pin;
+  pin.spki_hash.fill(0xff);
+  ASSERT_TRUE(pin.text().starts_with("sha256//"));
+  EXPECT_EQ(pin, Pin::parse(pin.text()));
+  EXPECT_EQ(pin, Pin::parse("sha256//" + base64(pin.spki_hash)));
+}
+
+} // namespace
+} // namespace trust
