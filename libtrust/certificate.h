@@ -43,6 +43,9 @@ struct Fingerprint {
 };
 
 inline constexpr std::size_t kMaxCertificateBytes = 100 * 1024;
+// Of a chain, as a peer presents it.
+inline constexpr std::size_t kMaxChainCertificates = 32;
+inline constexpr std::size_t kMaxChainBytes = 100 * 1024;
 
 class Certificate {
  public:

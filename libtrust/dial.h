@@ -19,8 +19,6 @@
 
 namespace trust {
 
-inline constexpr std::size_t kMaxChainCertificates = 32;
-inline constexpr std::size_t kMaxChainBytes = 100 * 1024;
 inline constexpr std::chrono::milliseconds kDefaultDialDeadline{10'000};
 
 struct Presented {
