@@ -28,7 +28,7 @@ Json entry_json(const Service& service, const Store& store, const Entry& entry) 
   Json wider_by = Json::array();
   std::string_view as = "nothing";
   if (emitted.anchor) {
-    const Anchor& anchor = emission.anchors.at(*emitted.anchor);
+    const EmittedAnchor& anchor = emission.anchors.at(*emitted.anchor);
     as = anchor.shadow ? "shadow" : "original";
     wider_by = anchor.wider_by;
   }

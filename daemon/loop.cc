@@ -223,8 +223,8 @@ void Loop::admit_connection(Fd socket) {
     return; // it has gone again
   }
   Quota::Tally& tally = quota_.tally(peer->uid);
-  const Verdict verdict = quota_.check(tally, Resource::connections, 1);
-  if (verdict != Verdict::granted && refused_at_door_ >= kDescriptorsForRefusals) {
+  const Room room = quota_.check(tally, Resource::connections, 1);
+  if (room != Room::granted && refused_at_door_ >= kDescriptorsForRefusals) {
     quota_.forget_if_unused(peer->uid);
     return;
   }
@@ -242,7 +242,7 @@ void Loop::admit_connection(Fd socket) {
   connections_[place] = std::make_unique<Connection>(id, std::move(socket), std::move(peer), tally);
   Connection& connection = *connections_[place];
   ++open_;
-  if (verdict == Verdict::granted) {
+  if (room == Room::granted) {
     quota_.take(tally, Resource::connections, 1);
   } else {
     connection.refused_at_door = true;
@@ -256,10 +256,10 @@ void Loop::admit_connection(Fd socket) {
     return;
   }
   set_deadline(connection, idle_deadlines_);
-  if (verdict == Verdict::too_many_of_uid) {
+  if (room == Room::too_many_of_uid) {
     refuse(connection, {429, "busy", "this user has too many connections open"});
     come_back_to(connection);
-  } else if (verdict == Verdict::too_many) {
+  } else if (room == Room::too_many) {
     refuse(connection, {503, "busy", "there are too many connections"});
     come_back_to(connection);
   }

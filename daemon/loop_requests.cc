@@ -54,8 +54,8 @@ std::optional<Response> guarded(const Request& request, Ask ask) {
   }
 }
 
-Refusal too_busy(Verdict verdict, std::string_view of_uid, std::string_view of_all) {
-  if (verdict == Verdict::too_many_of_uid) return {429, "busy", of_uid};
+Refusal too_busy(Room room, std::string_view of_uid, std::string_view of_all) {
+  if (room == Room::too_many_of_uid) return {429, "busy", of_uid};
   return {503, "busy", of_all};
 }
 
@@ -166,9 +166,9 @@ void Loop::read_bytes(Connection& connection, std::string_view bytes) {
 // What clients make the front hold, by sending slowly or by not taking answers, is bounded for a
 // uid and in all. Refuses and says false when it is too much already.
 bool Loop::has_room(Connection& connection) {
-  const Verdict verdict = quota_.check(connection.tally, Resource::buffered_bytes, 0);
-  if (verdict == Verdict::granted) return true;
-  refuse(connection, too_busy(verdict, "this user's requests and answers hold too much memory",
+  const Room room = quota_.check(connection.tally, Resource::buffered_bytes, 0);
+  if (room == Room::granted) return true;
+  refuse(connection, too_busy(room, "this user's requests and answers hold too much memory",
                               "the requests and answers of all users hold too much memory"));
   return false;
 }
@@ -240,10 +240,10 @@ void Loop::on_request(Connection& connection, bool is_last_here) {
 
 // Whether there is room for one more that waits; else it is answered here.
 bool Loop::await(Connection& connection, std::size_t request_bytes) {
-  const Verdict verdict = quota_.check(connection.tally, Resource::waiting, 1);
-  if (verdict != Verdict::granted) {
+  const Room room = quota_.check(connection.tally, Resource::waiting, 1);
+  if (room != Room::granted) {
     ++refused_;
-    answer(connection, response_to(too_busy(verdict, "this user has too many requests waiting",
+    answer(connection, response_to(too_busy(room, "this user has too many requests waiting",
                                             "there are too many requests waiting")));
     return false;
   }
@@ -345,10 +345,10 @@ void Loop::begin_stream(Connection& connection, EventStream stream) {
     begin_writing(connection, Semantics::stream_head());
     return;
   }
-  const Verdict verdict = quota_.check(connection.tally, Resource::streams, 1);
-  if (verdict != Verdict::granted) {
+  const Room room = quota_.check(connection.tally, Resource::streams, 1);
+  if (room != Room::granted) {
     ++refused_;
-    answer(connection, response_to(too_busy(verdict, "this user follows too many event streams",
+    answer(connection, response_to(too_busy(room, "this user follows too many event streams",
                                             "there are too many event streams")));
     return;
   }

@@ -13,7 +13,7 @@ namespace trust {
 enum class Resource { connections, waiting, streams, buffered_bytes };
 inline constexpr std::size_t kResources = 4;
 
-enum class Verdict { granted, too_many_of_uid, too_many };
+enum class Room { granted, too_many_of_uid, too_many };
 
 class Quota {
  public:
@@ -33,7 +33,7 @@ class Quota {
   void forget_if_unused(uid_t uid);
 
   // Whether `amount` more would be within the limits. Takes nothing.
-  Verdict check(const Tally& tally, Resource resource, std::size_t amount) const noexcept;
+  Room check(const Tally& tally, Resource resource, std::size_t amount) const noexcept;
 
   void take(Tally& tally, Resource resource, std::size_t amount) noexcept;
   void give_back(Tally& tally, Resource resource, std::size_t amount) noexcept;

@@ -298,7 +298,8 @@ class GenerationWriter {
     }
   }
 
-  static const Bytes& bytes_of(const std::vector<StoredEntry>& same_pair, const Anchor& anchor) {
+  static const Bytes& bytes_of(const std::vector<StoredEntry>& same_pair,
+                               const EmittedAnchor& anchor) {
     return anchor.shadow ? *anchor.shadow : same_pair[anchor.entry].der;
   }
 
@@ -475,7 +476,7 @@ class GenerationWriter {
     KeptAnchors anchors(directory_.get());
     writer_->written().each_pair([&](const std::vector<StoredEntry>& same_pair) {
       const Emission emission = emitted(same_pair);
-      for (const Anchor& anchor : emission.anchors) {
+      for (const EmittedAnchor& anchor : emission.anchors) {
         const Entry& entry = same_pair[anchor.entry].entry;
         const Bytes& der = bytes_of(same_pair, anchor);
         const std::string block = bundle_block(entry, der, anchor.shadow.has_value());

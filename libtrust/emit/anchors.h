@@ -30,7 +30,7 @@ Shadow make_shadow(const StoredEntry& ca, const std::vector<Pattern>& scope,
                    std::optional<UnixTime> end);
 
 // One certificate of bundle.pem.
-struct Anchor {
+struct EmittedAnchor {
   std::size_t entry;            // which of the entries it stands for, the first if several
   std::optional<Bytes> shadow;  // none: the certificate itself
   bool in_extra;                // an entry's, of this store or the machine's: in extra.pem too
@@ -44,7 +44,7 @@ struct Emitted {
 };
 
 struct Emission {
-  std::vector<Anchor> anchors;
+  std::vector<EmittedAnchor> anchors;
   std::vector<Emitted> entries;      // as the entries, one each
   std::vector<std::string> warnings; // of what a person would expect to be emitted
 };

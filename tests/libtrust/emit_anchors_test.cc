@@ -100,7 +100,7 @@ TEST_F(Anchors, OneWithoutAScopeLiftsTheOthers) {
   add(ca(2), Trust::root);
   const Emission emission = emitted();
   ASSERT_EQ(emission.anchors.size(), 2U);
-  for (const Anchor& anchor : emission.anchors) EXPECT_FALSE(anchor.shadow);
+  for (const EmittedAnchor& anchor : emission.anchors) EXPECT_FALSE(anchor.shadow);
 }
 
 TEST_F(Anchors, WhatCannotBeExpressedIsNotEmittedAndNorIsTheBasesCopy) {
