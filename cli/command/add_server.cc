@@ -53,9 +53,14 @@ std::string proposal_text(const Presented& presented, const Proposal& proposal,
   for (const Host& address : stored.addresses()) {
     names += (names.empty() ? "" : ", ") + address.text();
   }
+  constexpr std::size_t kMostNamesBytes = 400;
+  if (names.size() > kMostNamesBytes) {
+    names.resize(kMostNamesBytes);
+    names += "…";
+  }
   text += fields_text({{"subject", shown(stored.subject())},
                        {"issuer", shown(stored.issuer())},
-                       {"names", names.size() > 400 ? names.substr(0, 400) + "…" : names},
+                       {"names", names},
                        {"valid from", when(rfc3339(stored.not_before()), now)},
                        {"valid to", when(rfc3339(stored.not_after()), now)},
                        {"key", shown(stored.key_kind())},
