@@ -103,17 +103,21 @@ void refuse_foreign(const Endpoint& endpoint, const FirstBytes& first, int fd) {
   const ssize_t count = ::recv(fd, more.data(), more.size(), MSG_DONTWAIT);
   if (count > 0) answer.append(more.data(), static_cast<std::size_t>(count));
   std::string what;
+  std::string hint = "start the server with TLS, or name the port that has it";
   if (answer.starts_with("HTTP/") || answer.starts_with("<")) {
     what = "plain HTTP";
   } else if (answer.starts_with("SSH-")) {
     what = "SSH";
   } else if (answer.starts_with("220")) {
     what = "the greeting of a mail or FTP server";
+    hint = "of a mail server, say --starttls smtp";
+  } else if (answer.starts_with("* OK") || answer.starts_with("* PREAUTH")) {
+    what = "the greeting of an IMAP server";
+    hint = "say --starttls imap";
   } else {
     what = '"' + shown(answer.substr(0, answer.find_first_of("\r\n"))) + '"';
   }
-  throw Error(Code::tls, endpoint.text() + " does not speak TLS: it answered with " + what,
-              "start the server with TLS, or name the port that has it");
+  throw Error(Code::tls, endpoint.text() + " does not speak TLS: it answered with " + what, hint);
 }
 
 // Why OpenSSL gave up, from the oldest error of its queue. `errno_then`: of the last read or
@@ -193,10 +197,20 @@ void shake_hands(SSL* ssl, int fd, const Endpoint& endpoint, const Deadline& dea
 
 } // namespace
 
-Presented dial(const Endpoint& endpoint, std::chrono::milliseconds deadline_ms,
+Presented dial(const Endpoint& endpoint, std::chrono::milliseconds deadline,
                const std::optional<Host>& server_name) {
-  const Deadline deadline(deadline_ms);
-  const TcpConnection connection = connect_tcp(endpoint, deadline);
+  DialOptions options;
+  options.deadline = deadline;
+  options.server_name = server_name;
+  return dial(endpoint, options);
+}
+
+Presented dial(const Endpoint& endpoint, const DialOptions& options) {
+  const Deadline deadline(options.deadline);
+  const TcpConnection connection = connect_tcp(endpoint, deadline, options.refused);
+  if (options.starttls) {
+    start_tls(connection.fd.get(), endpoint, *options.starttls, deadline);
+  }
 
   const ErrorQueueAside queue;
   Collector collector{endpoint, {}, {}};
@@ -208,7 +222,7 @@ Presented dial(const Endpoint& endpoint, std::chrono::milliseconds deadline_ms,
   SSL_set_bio(ssl.get(), bio, bio);
   BIO_set_callback_ex(bio, on_bio);
   BIO_set_callback_arg(bio, reinterpret_cast<char*>(&first));
-  const Host& name = server_name ? *server_name : endpoint.host;
+  const Host& name = options.server_name ? *options.server_name : endpoint.host;
   if (!name.is_address() && SSL_set_tlsext_host_name(ssl.get(), name.text().c_str()) != 1) {
     throw std::bad_alloc();
   }

@@ -7,7 +7,8 @@
 // refuses us for want of a client certificate has presented it: that is success.
 //
 // Threads: any; each call stands alone. No signal (SIGPIPE), and the thread's OpenSSL error queue
-// is left as it was. Failure: Error{resolve, connect, timeout, tls}, naming the endpoint.
+// is left as it was. Failure: Error{resolve, connect, timeout, tls}, naming the endpoint; with a
+// filter of addresses Error{forbidden}.
 
 #include <chrono>
 #include <optional>
@@ -16,6 +17,8 @@
 
 #include "libtrust/certificate.h"
 #include "libtrust/host.h"
+#include "libtrust/starttls.h"
+#include "libtrust/tcp.h"
 
 namespace trust {
 
@@ -28,6 +31,14 @@ struct Presented {
   std::string cipher;             // "TLS_AES_256_GCM_SHA384"
   std::string address;            // that answered, "127.0.0.1"
 };
+
+struct DialOptions {
+  std::chrono::milliseconds deadline = kDefaultDialDeadline;
+  std::optional<Host> server_name;   // announced in place of the endpoint's host
+  std::optional<StartTls> starttls;  // speaks this before TLS begins, under the same deadline
+  AddressFilter refused = nullptr;   // of addresses: as connect_tcp
+};
+Presented dial(const Endpoint& endpoint, const DialOptions& options);
 
 // `server_name`: announced in place of the endpoint's host.
 Presented dial(const Endpoint& endpoint, std::chrono::milliseconds deadline = kDefaultDialDeadline,

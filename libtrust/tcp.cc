@@ -7,12 +7,14 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <cstring>
 #include <ctime>
 #include <memory>
 #include <new>
+#include <span>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -158,6 +160,46 @@ int outcome_of(int fd) {
   return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &fault, &length) == 0 ? fault : errno;
 }
 
+using AddressBytes = std::span<const std::uint8_t>;
+
+std::optional<std::string_view> kind_of_v4(AddressBytes bytes) noexcept {
+  if (bytes[0] == 0) return "unspecified";
+  if (bytes[0] == 169 && bytes[1] == 254) return "link-local";
+  if (bytes[0] >= 224 && bytes[0] < 240) return "a multicast address";
+  if (bytes[0] == 255 && bytes[1] == 255 && bytes[2] == 255 && bytes[3] == 255) {
+    return "the broadcast address";
+  }
+  return std::nullopt;
+}
+
+bool begins_with(AddressBytes bytes, const std::array<std::uint8_t, 12>& prefix,
+                 std::size_t length) noexcept {
+  for (std::size_t i = 0; i < length; ++i) {
+    if (bytes[i] != (i < prefix.size() ? prefix[i] : 0)) return false;
+  }
+  return true;
+}
+
+// Those of the addresses that may be dialled.
+std::vector<Address> admitted(const Endpoint& endpoint, std::vector<Address> addresses,
+                              AddressFilter refused) {
+  if (refused == nullptr) return addresses;
+  std::string why;
+  std::erase_if(addresses, [&](const Address& address) {
+    const Host host = address.host();
+    const auto kind = refused(host);
+    if (kind) why = host.text() + " is not dialled: it is " + std::string(*kind);
+    return kind.has_value();
+  });
+  if (addresses.empty()) {
+    throw Error(Code::forbidden,
+                endpoint.host.is_address()
+                    ? why
+                    : endpoint.host.text() + " is not dialled: its address " + why);
+  }
+  return addresses;
+}
+
 int poll_ms(milliseconds wait) {
   return static_cast<int>(std::min<milliseconds::rep>(wait.count(), INT_MAX));
 }
@@ -190,8 +232,26 @@ bool wait_for(int fd, short events, const Deadline& deadline) {
   }
 }
 
-TcpConnection connect_tcp(const Endpoint& endpoint, const Deadline& deadline) {
-  const std::vector<Address> addresses = resolve(endpoint, deadline);
+std::optional<std::string_view> local_or_many(const Host& address) noexcept {
+  const auto bytes = address.address();
+  if (bytes.size() == 4) return kind_of_v4(bytes);
+  if (bytes.size() != 16) return std::nullopt;
+  if (begins_with(bytes, {}, 15) && bytes[15] <= 1) {
+    return bytes[15] == 0 ? std::optional<std::string_view>("unspecified") : std::nullopt;
+  }
+  if (bytes[0] == 0xff) return "a multicast address";
+  if (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80) return "link-local";
+  constexpr std::array<std::uint8_t, 12> kTranslated{0x00, 0x64, 0xff, 0x9b};
+  const bool compatible = begins_with(bytes, {}, 12);           // ::a.b.c.d
+  const bool translated = begins_with(bytes, kTranslated, 12);  // 64:ff9b::a.b.c.d
+  if (compatible || translated) return kind_of_v4(bytes.subspan(12));
+  if (bytes[0] == 0x20 && bytes[1] == 0x02) return kind_of_v4(bytes.subspan(2, 4)); // 6to4
+  return std::nullopt;
+}
+
+TcpConnection connect_tcp(const Endpoint& endpoint, const Deadline& deadline,
+                          AddressFilter refused) {
+  const std::vector<Address> addresses = admitted(endpoint, resolve(endpoint, deadline), refused);
   std::vector<Attempt> attempts;
   std::size_t next = 0;
   int last_fault = 0;

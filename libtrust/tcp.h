@@ -4,6 +4,7 @@
 // connect, timeout}, naming the endpoint.
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,16 @@ struct TcpConnection {
   Host address; // that answered
 };
 
-TcpConnection connect_tcp(const Endpoint& endpoint, const Deadline& deadline);
+// Says why an address is not to be dialled, to follow "it is"; none: it may be.
+using AddressFilter = std::optional<std::string_view> (*)(const Host& address);
+
+// For who dials on behalf of others: unspecified, link-local, multicast and broadcast addresses,
+// also where an IPv6 address stands for an IPv4 one.
+std::optional<std::string_view> local_or_many(const Host& address) noexcept;
+
+// `refused`: asked of every address, what DNS says included, before anything is sent there.
+// Error{forbidden} if no other is left.
+TcpConnection connect_tcp(const Endpoint& endpoint, const Deadline& deadline,
+                          AddressFilter refused = nullptr);
 
 } // namespace trust
