@@ -45,6 +45,9 @@ constexpr std::array kRows{
     Row{Code::connect, {"connect", "Not connected", 502, 1, -401}},
     Row{Code::timeout, {"timeout", "Timed out", 504, 1, -402}},
     Row{Code::tls, {"tls", "TLS handshake failed", 502, 1, -500}},
+    Row{Code::truncated, {"truncated", "Connection cut off", 502, 1, -501}},
+    Row{Code::cancelled, {"cancelled", "Cancelled", 500, 1, -404}},
+    Row{Code::state, {"state", "Not possible now", 500, 1, -101}},
     Row{Code::not_trusted, {"not_trusted", "Not trusted", 502, 3, -600}},
     Row{Code::fingerprint, {"fingerprint", "Fingerprint does not match", 409, 3, -605}},
     Row{Code::internal, {"internal", "Internal error", 500, 1, kCInternal}},
@@ -130,6 +133,16 @@ std::optional<Code> code_named(std::string_view name) noexcept {
 Error::Error(Code code, std::string message, std::string hint)
     : code_(code), message_(std::move(message)), hint_(std::move(hint)) {}
 
+Error&& Error::with_error_number(int number) && noexcept {
+  error_number_ = number;
+  return std::move(*this);
+}
+
+Error&& Error::with_tls_alert(int alert) && noexcept {
+  tls_alert_ = alert;
+  return std::move(*this);
+}
+
 Error system_error(std::string_view message, int error_number, std::string hint) {
   Code code = Code::io;
   if (error_number == ENOSPC || error_number == EDQUOT || error_number == EFBIG) {
@@ -137,8 +150,9 @@ Error system_error(std::string_view message, int error_number, std::string hint)
   } else if (error_number == EROFS) {
     code = Code::read_only;
   }
-  return {code, std::string(message) + ": " + std::generic_category().message(error_number),
-          std::move(hint)};
+  return Error(code, std::string(message) + ": " + std::generic_category().message(error_number),
+               std::move(hint))
+      .with_error_number(error_number);
 }
 
 std::string shown(std::string_view text) {

@@ -39,6 +39,9 @@ enum class Code {
   connect,            //
   timeout,            //
   tls,                // handshake failed before there was anything to judge
+  truncated,          // the peer went away without closing TLS
+  cancelled,          // by another thread of the program
+  state,              // cannot be done now, for example after close
   not_trusted,        //
   fingerprint,        // what was presented is not what was expected
   internal,           // a bug
@@ -69,10 +72,18 @@ class Error : public std::exception {
   const std::string& hint() const noexcept { return hint_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
+  // The system's errno and the TLS alert that was sent or came, where they are known; 0 otherwise.
+  int error_number() const noexcept { return error_number_; }
+  int tls_alert() const noexcept { return tls_alert_; }
+  Error&& with_error_number(int number) && noexcept;
+  Error&& with_tls_alert(int alert) && noexcept;
+
  private:
   Code code_;
   std::string message_;
   std::string hint_;
+  int error_number_ = 0;
+  int tls_alert_ = 0;
 };
 
 // An Error for a failed system call: "MESSAGE: strerror(error_number)". ENOSPC, EDQUOT and
