@@ -228,6 +228,13 @@ class Changes::Loop {
     const GenerationNumber generation = store_.generation();
     next_end_ = store_.next_end();
     set_timer();
+    // What makes no generation is told of too: alerts, watches.
+    if (const std::uint64_t event = store_.last_event(); event != owner_.last_event()) {
+      owner_.last_event_ = event;
+      const std::string head = store_.audit_head();
+      owner_.status_.with([&](Status& status) { status.audit_head = head; });
+      untold_ = true;
+    }
     if (generation == known_ && owner_.generation() == generation && !first_look_) return;
     first_look_ = false;
     log_generations(generation);
@@ -239,7 +246,6 @@ class Changes::Loop {
       status.next_end = next_end_;
     });
     known_ = generation;
-    owner_.last_event_ = store_.last_event();
     owner_.generation_ = generation;
     untold_ = true;
   }

@@ -61,8 +61,8 @@ class Changes {
 
   // Reads the base, makes the generations at ends that were missed, and publishes if it is
   // behind; a publication that fails is no failure of the start. Error if there was never a base
-  // and none can be read. `told` is called after each publication and each new generation, on
-  // the thread of the changes.
+  // and none can be read. `told` is called after each publication and each new event (of a
+  // generation, an alert, a watch), on the thread of the changes.
   Changes(Settings settings, Clock clock, Store store, std::unique_ptr<Publisher> publisher,
           std::function<void()> told);
   // Answers everything that was submitted.
@@ -70,7 +70,8 @@ class Changes {
   Changes(const Changes&) = delete;
   Changes& operator=(const Changes&) = delete;
 
-  // `change` makes one change with the store it is given, and may throw; `done` is called once,
+  // `change` makes one change with the store it is given, with a generation or without (alerts,
+  // watches, what sinks were told), and may throw; `done` is called once,
   // later, on the thread of the changes. Error{busy} when too many wait.
   void submit(std::function<void(Store&)> change, std::function<void(Outcome)> done);
 

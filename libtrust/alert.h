@@ -28,6 +28,7 @@ enum class AlertKind {
   hook,         // a hook failed after a renewal
 };
 std::string_view name_of(AlertKind kind) noexcept; // "not_yet_valid"
+std::optional<AlertKind> alert_kind_named(std::string_view name) noexcept;
 
 enum class Severity { info, warning, critical };
 std::string_view name_of(Severity severity) noexcept;
@@ -47,6 +48,27 @@ struct Alert {
   std::optional<UnixTime> acknowledged_at;
   std::optional<UnixTime> acknowledged_until; // none, though acknowledged: until it is resolved
   std::optional<UnixTime> resolved_at;
+
+  bool open() const noexcept { return !resolved_at.has_value(); }
+  bool acknowledged(UnixTime now) const noexcept {
+    return acknowledged_at && (!acknowledged_until || *acknowledged_until > now);
+  }
 };
+
+// What is to be told of an alert, once each. Numbers only grow and are never used again, so that a
+// receiver that is told twice knows it by the number. One whose threshold was passed by the next is
+// resolved without a word: its successor is told instead.
+struct Notice {
+  enum class What { raised, reminded, resolved };
+
+  std::uint64_t number = 0;
+  UnixTime at = 0;
+  What what = What::raised;
+  Alert alert; // as it is now, which may be resolved already
+};
+std::string_view name_of(Notice::What what) noexcept;
+
+// Of each list of what breaks; a summary says how many more there are.
+inline constexpr std::size_t kMostNamedInAlert = 50;
 
 } // namespace trust

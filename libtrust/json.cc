@@ -181,6 +181,40 @@ Json json_of(const Counts& counts) {
   };
 }
 
+Json json_of(const Alert& alert) {
+  const char* state = alert.resolved_at       ? "resolved"
+                      : alert.acknowledged_at ? "acknowledged"
+                                              : "open";
+  return {
+      {"id", alert.id},
+      {"kind", name_of(alert.kind)},
+      {"severity", name_of(alert.severity)},
+      {"state", state},
+      {"target", alert.target},
+      {"fingerprint", alert.fingerprint ? Json(alert.fingerprint->text()) : Json(nullptr)},
+      {"summary", alert.summary},
+      {"hint", alert.hint},
+      {"threshold", alert.threshold},
+      {"ends_at", json_of(alert.ends_at)},
+      {"labels", alert.labels},
+      {"hosts", alert.hosts},
+      {"files", alert.files},
+      {"raised_at", rfc3339(alert.raised_at)},
+      {"acknowledged_at", json_of(alert.acknowledged_at)},
+      {"acknowledged_until", json_of(alert.acknowledged_until)},
+      {"resolved_at", json_of(alert.resolved_at)},
+  };
+}
+
+Json json_of(const Notice& notice) {
+  return {
+      {"number", notice.number},
+      {"at", rfc3339(notice.at)},
+      {"what", name_of(notice.what)},
+      {"alert", json_of(notice.alert)},
+  };
+}
+
 Json problem_json(const Error& error) {
   const CodeFacts& about = facts(error.code());
   return {

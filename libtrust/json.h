@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "libtrust/alert.h"
 #include "libtrust/error.h"
 #include "libtrust/record.h"
 #include "libtrust/store.h"
@@ -31,6 +32,9 @@ Json json_of(const Difference& difference, GenerationNumber from, GenerationNumb
 // {"target", "difference", "accept": [ids], "widens": [{"id", "what"}]}
 Json json_of(const RollbackPlan& plan);
 Json json_of(const Counts& counts);
+Json json_of(const Alert& alert);
+// {"number", "at", "what", "alert"}
+Json json_of(const Notice& notice);
 Json json_of(const std::optional<UnixTime>& time); // null if there is none
 
 // Problem details (RFC 9457); a caller may add members of its own.

@@ -106,7 +106,7 @@ struct AuditRecord {
   UnixTime at = 0;
   Actor actor;
   std::string action;  // "add", "remove", "distrust", "change", "pin", "unpin", "rollback",
-                       // "end", "base"
+                       // "end", "base"; without a generation: "acknowledge"
   std::string detail;  // JSON object: what exactly
   std::string reason;  // as given with the change
   GenerationNumber before = 0;

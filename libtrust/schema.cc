@@ -120,7 +120,46 @@ CREATE TABLE shadow(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<const char*, kSchemaVersion> kSteps{kVersion1};
+// One alert is open for a cause at a time. Notices are what sinks are to be told, each sink up to a
+// position of its own.
+constexpr const char* kAlerts = R"sql(
+CREATE TABLE alert(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  cause TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  severity INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  fingerprint BLOB,
+  summary TEXT NOT NULL,
+  hint TEXT NOT NULL,
+  threshold TEXT NOT NULL,
+  ends_at INTEGER,
+  breaks TEXT NOT NULL,
+  raised_at INTEGER NOT NULL,
+  acknowledged_at INTEGER,
+  acknowledged_until INTEGER,
+  resolved_at INTEGER
+);
+CREATE UNIQUE INDEX alert_open ON alert(cause) WHERE resolved_at IS NULL;
+CREATE INDEX alert_open_id ON alert(id) WHERE resolved_at IS NULL;
+CREATE INDEX alert_kind ON alert(kind, severity) WHERE resolved_at IS NULL;
+CREATE INDEX alert_reminder ON alert(acknowledged_until)
+  WHERE resolved_at IS NULL AND acknowledged_until IS NOT NULL;
+CREATE INDEX alert_resolved ON alert(resolved_at) WHERE resolved_at IS NOT NULL;
+CREATE TABLE notice(
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  at INTEGER NOT NULL,
+  what INTEGER NOT NULL,
+  alert INTEGER NOT NULL REFERENCES alert(id) ON DELETE CASCADE
+);
+CREATE INDEX notice_alert ON notice(alert);
+CREATE TABLE sink(
+  name TEXT PRIMARY KEY NOT NULL,
+  position INTEGER NOT NULL
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<const char*, kSchemaVersion> kSteps{kVersion1, kAlerts};
 
 int pragma(Database& db, const char* sql) {
   Query query(db, sql);

@@ -207,6 +207,35 @@ std::pair<std::uint64_t, Digest> Store::Impl::audit_head() const {
   return {0, sha256({reinterpret_cast<const std::uint8_t*>(id.data()), id.size()})};
 }
 
+void Store::Impl::write_audit(const Asked& asked, std::string_view action,
+                              const std::string& detail, GenerationNumber before,
+                              GenerationNumber after) {
+  const auto [last, last_hash] = audit_head();
+  AuditRecord record;
+  record.number = last + 1;
+  record.at = clock();
+  record.actor = asked.actor;
+  record.action = action;
+  record.detail = detail;
+  record.reason = asked.reason;
+  record.before = before;
+  record.after = after;
+  record.previous = last_hash;
+  record.hash = audit_hash(record, store_id());
+  Query(db, "INSERT INTO audit VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", record.number,
+        record.at, record.actor.uid, record.actor.pid, record.actor.executable, record.action,
+        record.detail, record.reason, record.before, record.after, record.previous, record.hash)
+      .run();
+}
+
+void tell(Database& db, UnixTime at, std::string_view kind, const std::string& data) {
+  Query(db, "INSERT INTO event SELECT coalesce(max(number), 0) + 1, ?, ?, ? FROM event", at, kind,
+        data)
+      .run();
+  Query(db, "DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?", kKeptEvents)
+      .run();
+}
+
 Change Store::Impl::change(const Asked& asked, std::string_view action,
                            const std::function<std::optional<Made>(GenerationNumber)>& body) {
   const bool own_transaction = !db.in_transaction();
@@ -222,36 +251,18 @@ Change Store::Impl::change(const Asked& asked, std::string_view action,
     const auto [last, last_hash] = audit_head();
     Change change{before, head_text(last, last_hash), false};
     if (made) {
-      AuditRecord record;
-      record.number = last + 1;
-      record.at = clock();
-      record.actor = asked.actor;
-      record.action = action;
-      record.detail = made->detail;
-      record.reason = asked.reason;
-      record.before = before;
-      record.after = after;
-      record.previous = last_hash;
-      record.hash = audit_hash(record, store_id());
-      Query(db, "INSERT INTO generation VALUES(?, ?, ?, ?, ?)", after, record.at, action,
+      Query(db, "INSERT INTO generation VALUES(?, ?, ?, ?, ?)", after, clock(), action,
             made->summary, asked.actor.uid)
           .run();
-      Query(db, "INSERT INTO audit VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", record.number,
-            record.at, record.actor.uid, record.actor.pid, record.actor.executable, record.action,
-            record.detail, record.reason, record.before, record.after, record.previous, record.hash)
-          .run();
+      write_audit(asked, action, made->detail, before, after);
       const nlohmann::json data{{"generation", after},
                                 {"action", action},
                                 {"summary", made->summary},
                                 {"uid", asked.actor.uid}};
-      Query(db,
-            "INSERT INTO event SELECT coalesce(max(number), 0) + 1, ?, 'generation', ? FROM event",
-            record.at, data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
-          .run();
-      Query(db, "DELETE FROM event WHERE number <= (SELECT max(number) FROM event) - ?",
-            kKeptEvents)
-          .run();
-      change = {after, head_text(record.number, record.hash), true};
+      tell(db, clock(), "generation",
+           data.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+      const auto [number, hash] = audit_head();
+      change = {after, head_text(number, hash), true};
     }
     if (own_transaction) db.run("COMMIT");
     return change;
@@ -260,6 +271,32 @@ Change Store::Impl::change(const Asked& asked, std::string_view action,
     if (own_transaction && db.in_transaction()) db.run("ROLLBACK");
     throw;
   }
+}
+
+void Store::Impl::in_transaction(const std::function<void()>& body) {
+  if (db.in_transaction()) return body();
+  db.run("BEGIN IMMEDIATE");
+  try {
+    body();
+    db.run("COMMIT");
+  } catch (...) {
+    // A full disk can have ended the transaction already.
+    if (db.in_transaction()) db.run("ROLLBACK");
+    throw;
+  }
+}
+
+Change Store::Impl::note(const Asked& asked, std::string_view action,
+                         const std::function<std::optional<Made>()>& body) {
+  Change change;
+  in_transaction([&] {
+    const GenerationNumber now = generation();
+    const std::optional<Made> made = body();
+    if (made) write_audit(asked, action, made->detail, now, now);
+    const auto [number, hash] = audit_head();
+    change = {now, head_text(number, hash), made.has_value()};
+  });
+  return change;
 }
 
 std::vector<std::exception_ptr> Store::batch(
@@ -319,7 +356,8 @@ std::optional<std::uint64_t> Store::verify_audit() const {
   while (query.step()) {
     const AuditRecord record = audit_of(query);
     const bool fits = record.number == expected && record.previous == previous &&
-                      record.before == at && record.after == at + 1 &&
+                      record.before == at &&
+                      (record.after == at + 1 || record.after == at) && // of what makes none
                       record.hash == audit_hash(record, id);
     if (!fits) return expected;
     previous = record.hash;

@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "libtrust/alert.h"
 #include "libtrust/record.h"
 
 namespace trust {
@@ -90,6 +91,18 @@ struct RollbackPlan {
 
 struct Counts {
   std::uint64_t roots = 0, leaves = 0, distrusted = 0, base = 0, pins = 0;
+};
+
+// Alerts to list: newest first, those with an id less than `before` (0: from the newest).
+struct AlertFilter {
+  bool resolved = false; // those too
+  std::optional<AlertKind> kind;
+};
+
+struct AlertCount {
+  AlertKind kind;
+  Severity severity;
+  std::uint64_t count;
 };
 
 // A base as read from the bundle or the machine's store.
@@ -205,6 +218,40 @@ class Store {
   void in_snapshot(const std::function<void()>& read) const;
   // A shadow that was made before for exactly this key; else `make` is called and kept.
   Bytes shadow(const Digest& key, const std::function<Bytes()>& make);
+
+  // ---- alerts: no generation; each call its own transaction, or part of a batch --------------
+  // Raises `alert` (but for its id and times) unless one of the same kind and threshold is open for
+  // the `cause`: then only what it says is brought up to date, and nobody is told. An open one of
+  // another kind or threshold is passed by: resolved without a notice.
+  struct Raised {
+    std::int64_t id;
+    bool is_new;
+  };
+  Raised raise(std::string_view cause, const Alert& alert);
+  // What was open for the cause is resolved, if anything.
+  bool settle(std::string_view cause);
+  // Until then no sink is told of it; without `until`: until it is resolved. Error{not_found},
+  // Error{conflict} if it is resolved.
+  struct Acknowledged {
+    Change change;
+    Alert alert;
+  };
+  Acknowledged acknowledge(const Asked& asked, std::int64_t id, std::optional<UnixTime> until);
+  // A notice for each open alert whose acknowledgement has run out; how many.
+  std::size_t remind(UnixTime now);
+  std::optional<UnixTime> next_reminder() const;
+  std::vector<Alert> alerts(const AlertFilter& filter, std::size_t limit,
+                            std::int64_t before) const;
+  std::optional<Alert> alert(std::int64_t id) const;
+  std::optional<Alert> open_alert(std::string_view cause) const;
+  std::vector<AlertCount> open_alerts() const;
+
+  // What sinks are told, in order of number; kept for a year, and the last 100,000.
+  std::vector<Notice> notices(std::uint64_t after, std::size_t limit) const;
+  std::uint64_t last_notice() const;
+  // Up to which notice a sink was told; none: it is new. Set once what it was sent is taken.
+  std::optional<std::uint64_t> sink_position(std::string_view sink) const;
+  void set_sink_position(std::string_view sink, std::uint64_t number);
 
   // Small values of the daemon's own: the published generation and the like.
   std::optional<std::string> note(std::string_view name) const;

@@ -46,6 +46,15 @@ struct Store::Impl {
   Change change(const Asked& asked, std::string_view action,
                 const std::function<std::optional<Made>(GenerationNumber)>& body);
 
+  // Runs `body` in a transaction (of its own, or the one that there is) without a generation. What
+  // it returns, if anything, is written as an audit record, since somebody decided it.
+  Change note(const Asked& asked, std::string_view action,
+              const std::function<std::optional<Made>()>& body);
+  void write_audit(const Asked& asked, std::string_view action, const std::string& detail,
+                   GenerationNumber before, GenerationNumber after);
+  // Runs `body` in a transaction, of its own or the one that there is.
+  void in_transaction(const std::function<void()>& body);
+
   GenerationNumber generation() const;
   std::string store_id() const;
   std::pair<std::uint64_t, Digest> audit_head() const;
@@ -66,6 +75,9 @@ struct Store::Impl {
   // The same pin for the same pattern, in force and not lapsed.
   std::optional<PinRow> same_pin(const PinRow& pin, UnixTime now) const;
 };
+
+// An event for subscribers. `data`: a JSON object.
+void tell(Database& db, UnixTime at, std::string_view kind, const std::string& data);
 
 // SHA-256 over a record's fields, each with its length before it.
 Digest audit_hash(const AuditRecord& record, std::string_view store_id);
