@@ -24,6 +24,7 @@ struct Certificate::Facts {
   std::size_t subject_begin = 0;
   std::size_t subject_length = 0;
   std::uint32_t subject_hash = 0;
+  std::uint32_t issuer_hash = 0;
   std::string subject;
   std::string issuer;
   std::string common_name;
@@ -35,6 +36,7 @@ struct Certificate::Facts {
   std::string key_kind;
   std::string signature_kind;
   std::optional<std::string> weakness;
+  std::optional<std::string> key_weakness;
   bool is_ca = false;
   bool could_sign = false;
   bool is_self_issued = false;
@@ -353,6 +355,11 @@ Certificate Certificate::from_der(ByteView der) {
   facts->subject = name_text(subject);
   facts->is_self_issued = X509_NAME_cmp(subject, issuer) == 0;
   facts->issuer = facts->is_self_issued ? facts->subject : name_text(issuer);
+  facts->issuer_hash =
+      facts->is_self_issued
+          ? facts->subject_hash
+          : static_cast<std::uint32_t>(X509_NAME_hash_ex(issuer, nullptr, nullptr, &hashed));
+  if (hashed != 1) refuse("its issuer cannot be read");
   facts->common_name = last_common_name(subject);
   facts->serial = serial_text(X509_get0_serialNumber(x509.get()));
   constexpr const char* kNoDates = "its dates cannot be read";
@@ -386,7 +393,8 @@ Certificate Certificate::from_der(ByteView der) {
 
   KeyStrength key = key_strength(x509.get());
   facts->key_kind = std::move(key.kind);
-  facts->weakness = std::move(key.weakness);
+  facts->key_weakness = std::move(key.weakness);
+  facts->weakness = facts->key_weakness;
   if (!facts->weakness && !facts->is_self_signed) facts->weakness = weak_signature(x509.get());
   const X509_ALGOR* algorithm = nullptr;
   X509_get0_signature(nullptr, &algorithm, x509.get());
@@ -403,6 +411,7 @@ ByteView Certificate::subject_der() const noexcept {
   return der().subspan(facts_->subject_begin, facts_->subject_length);
 }
 std::uint32_t Certificate::subject_hash() const noexcept { return facts_->subject_hash; }
+std::uint32_t Certificate::issuer_hash() const noexcept { return facts_->issuer_hash; }
 const std::string& Certificate::subject() const noexcept { return facts_->subject; }
 const std::string& Certificate::issuer() const noexcept { return facts_->issuer; }
 const std::string& Certificate::common_name() const noexcept { return facts_->common_name; }
@@ -419,6 +428,9 @@ bool Certificate::is_ca() const noexcept { return facts_->is_ca; }
 bool Certificate::could_sign() const noexcept { return facts_->could_sign; }
 bool Certificate::is_self_issued() const noexcept { return facts_->is_self_issued; }
 bool Certificate::is_self_signed() const noexcept { return facts_->is_self_signed; }
+const std::optional<std::string>& Certificate::key_weakness() const noexcept {
+  return facts_->key_weakness;
+}
 const std::optional<std::string>& Certificate::weakness() const noexcept {
   return facts_->weakness;
 }

@@ -58,6 +58,7 @@ class Certificate {
   const Digest& spki_hash() const noexcept;     // SHA-256 of the SubjectPublicKeyInfo
   ByteView subject_der() const noexcept;        // the Name, as encoded
   std::uint32_t subject_hash() const noexcept;  // as `openssl x509 -subject_hash`
+  std::uint32_t issuer_hash() const noexcept;   // the same of its issuer
   const std::string& subject() const noexcept;  // RFC 2253, UTF-8; from outside: use shown()
   const std::string& issuer() const noexcept;
   const std::string& common_name() const noexcept; // the last CN of the subject, or ""
@@ -87,6 +88,8 @@ class Certificate {
   // 8,192 bits or with an odd exponent, EC under 256 bits or with explicit parameters, DSA, keys
   // of an unknown kind, signatures with MD5 or SHA-1 unless self-signed; none if it is not.
   const std::optional<std::string>& weakness() const noexcept;
+  // The same of its key alone: of an anchor the signature is not looked at.
+  const std::optional<std::string>& key_weakness() const noexcept;
 
   // Borrowed; never null. Parsed at the first call, which throws only when out of memory.
   X509* x509() const;

@@ -37,17 +37,18 @@ inline void free_pkcs7_stack(STACK_OF(PKCS7) * stack) { sk_PKCS7_pop_free(stack,
 inline void free_safebag_stack(STACK_OF(PKCS12_SAFEBAG) * stack) {
   sk_PKCS12_SAFEBAG_pop_free(stack, PKCS12_SAFEBAG_free);
 }
+inline void free_borrowed_x509_stack(STACK_OF(X509) * stack) { sk_X509_free(stack); }
 inline void free_openssl(void* memory) { OPENSSL_free(memory); }
 
 using X509Ptr = std::unique_ptr<X509, Deleter<X509_free>>;
 using X509StackPtr = std::unique_ptr<STACK_OF(X509), Deleter<free_x509_stack>>;
 using X509StorePtr = std::unique_ptr<X509_STORE, Deleter<X509_STORE_free>>;
 using X509StoreCtxPtr = std::unique_ptr<X509_STORE_CTX, Deleter<X509_STORE_CTX_free>>;
+// The stack alone: what is on it belongs to others.
+using BorrowedX509StackPtr = std::unique_ptr<STACK_OF(X509), Deleter<free_borrowed_x509_stack>>;
 using X509NamePtr = std::unique_ptr<X509_NAME, Deleter<X509_NAME_free>>;
 using X509ExtensionPtr = std::unique_ptr<X509_EXTENSION, Deleter<X509_EXTENSION_free>>;
 using X509ReqPtr = std::unique_ptr<X509_REQ, Deleter<X509_REQ_free>>;
-using X509StorePtr = std::unique_ptr<X509_STORE, Deleter<X509_STORE_free>>;
-using X509StoreCtxPtr = std::unique_ptr<X509_STORE_CTX, Deleter<X509_STORE_CTX_free>>;
 using X509CrlPtr = std::unique_ptr<X509_CRL, Deleter<X509_CRL_free>>;
 using GeneralNamesPtr = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
 using BasicConstraintsPtr = std::unique_ptr<BASIC_CONSTRAINTS, Deleter<BASIC_CONSTRAINTS_free>>;

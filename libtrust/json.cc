@@ -161,6 +161,44 @@ Json json_of(const Difference& difference, GenerationNumber from, GenerationNumb
   return json;
 }
 
+Json json_of(const Certificate& certificate) {
+  Json names = Json::array();
+  for (const std::string& name : certificate.dns_names()) names.push_back(name);
+  for (const Host& address : certificate.addresses()) names.push_back(address.text());
+  return {
+      {"fingerprint", certificate.fingerprint().text()},
+      {"subject", certificate.subject()},
+      {"issuer", certificate.issuer()},
+      {"serial", certificate.serial()},
+      {"not_before", rfc3339(certificate.not_before())},
+      {"not_after", rfc3339(certificate.not_after())},
+      {"names", std::move(names)},
+      {"key", certificate.key_kind()},
+      {"signature", certificate.signature_kind()},
+      {"pin", Pin::of(certificate).text()},
+  };
+}
+
+Json json_of(const Judgement& judgement) {
+  return {
+      {"trusted", judgement.trusted()},
+      {"code", facts(judgement.verdict).name},
+      {"detail", judgement.detail},
+      {"hint", judgement.hint},
+      {"trusted_by", name_of(judgement.trusted_by)},
+      {"pin_status", name_of(judgement.pin_status)},
+      {"path", array_of(judgement.path)},
+      {"path_not_after", rfc3339(judgement.path_not_after)},
+      {"generation", judgement.generation},
+  };
+}
+
+Json json_of(const Judgement& judgement, const Host& host, Port port) {
+  Json json = {{"host", host.text()}, {"port", port}};
+  json.update(json_of(judgement));
+  return json;
+}
+
 Json json_of(const RollbackPlan& plan) {
   Json widens = Json::array();
   for (const std::string& id : plan.widens) {

@@ -11,6 +11,7 @@
 
 #include "libtrust/alert.h"
 #include "libtrust/error.h"
+#include "libtrust/judge.h"
 #include "libtrust/record.h"
 #include "libtrust/store.h"
 
@@ -35,6 +36,13 @@ Json json_of(const Counts& counts);
 Json json_of(const Alert& alert);
 // {"number", "at", "what", "alert"}
 Json json_of(const Notice& notice);
+// One of a path: what names it, its ends, and its key as a pin.
+Json json_of(const Certificate& certificate);
+// {"host", "port", "trusted", "code", "detail", "hint", "trusted_by", "pin_status", "path", …}:
+// what `POST /v1/verify` answers and trust_peer_json gives; without host and port those two are
+// left out.
+Json json_of(const Judgement& judgement);
+Json json_of(const Judgement& judgement, const Host& host, Port port);
 Json json_of(const std::optional<UnixTime>& time); // null if there is none
 
 // Problem details (RFC 9457); a caller may add members of its own.

@@ -140,28 +140,43 @@ std::vector<Entry> Snapshot::by_spki(const Digest& spki_hash) const {
   return impl_->entries(query);
 }
 
-std::optional<Entry> Snapshot::distrusting(const Fingerprint& fingerprint,
-                                           const Digest& spki_hash) const {
+std::vector<StoredEntry> Snapshot::roots_of_subject(std::uint32_t subject_hash,
+                                                    std::size_t limit) const {
   Query query(impl_->db,
               "SELECT " TRUST_SNAPSHOT_ENTRY
-              " FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2 "
-              "ORDER BY layer DESC, id",
-              spki_hash);
-  while (query.step()) {
-    Entry entry = stored_entry_of(query, impl_->db.name()).entry;
-    if (!entry.only_this_certificate || entry.certificate.fingerprint == fingerprint) return entry;
+              " FROM entry WHERE subject_hash = ? AND trust = 0 ORDER BY layer, id DESC LIMIT ?",
+              subject_hash, static_cast<std::uint64_t>(limit));
+  return impl_->all(query);
+}
+
+std::optional<Entry> Snapshot::distrusting(const Fingerprint& fingerprint,
+                                           const Digest& spki_hash) const {
+  {
+    Query query(impl_->db,
+                "SELECT " TRUST_SNAPSHOT_ENTRY
+                " FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2 AND "
+                "(flags & 8) = 0 ORDER BY layer DESC, id LIMIT 1",
+                spki_hash);
+    if (query.step()) return stored_entry_of(query, impl_->db.name()).entry;
   }
+  Query query(impl_->db,
+              "SELECT " TRUST_SNAPSHOT_ENTRY
+              " FROM entry INDEXED BY entry_fingerprint WHERE fingerprint = ? AND trust = 2 "
+              "ORDER BY layer DESC, id LIMIT 1",
+              fingerprint.bytes);
+  if (query.step()) return stored_entry_of(query, impl_->db.name()).entry;
   return std::nullopt;
 }
 
 bool Snapshot::distrusts_key(const Digest& spki_hash) const {
   Query query(impl_->db,
               "SELECT " TRUST_SNAPSHOT_ENTRY
-              " FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2",
+              " FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2 AND "
+              "(flags & 8) = 0 LIMIT 1",
               spki_hash);
-  while (query.step())
-    if (!stored_entry_of(query, impl_->db.name()).entry.only_this_certificate) return true;
-  return false;
+  if (!query.step()) return false;
+  stored_entry_of(query, impl_->db.name()); // its hash is looked at
+  return true;
 }
 
 Entry Snapshot::find(std::string_view id, std::size_t least_digits) const {

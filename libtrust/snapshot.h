@@ -81,6 +81,10 @@ class Snapshot {
   std::vector<Entry> by_fingerprint(const Fingerprint& fingerprint) const;
   std::vector<Entry> by_subject(std::uint32_t subject_hash) const;
   std::vector<Entry> by_spki(const Digest& spki_hash) const;
+  // Roots with that subject (hash), the base's among them: entries of this store first, of one
+  // layer the last added first. Does not grow with the number of other entries that have the
+  // subject.
+  std::vector<StoredEntry> roots_of_subject(std::uint32_t subject_hash, std::size_t limit) const;
   // The entry that forbids a certificate: its key's, or its own. Does not grow with the number of
   // certificates that share the key.
   std::optional<Entry> distrusting(const Fingerprint& fingerprint, const Digest& spki_hash) const;

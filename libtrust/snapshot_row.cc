@@ -51,7 +51,8 @@ CREATE TABLE warning(
 
 const char* const kSnapshotIndexes = R"sql(
 CREATE INDEX entry_spki ON entry(spki, subject_hash, id);
-CREATE INDEX entry_distrusted ON entry(spki) WHERE trust = 2;
+CREATE INDEX entry_distrusted ON entry(spki, (flags & 8), layer DESC, id) WHERE trust = 2;
+CREATE INDEX entry_root ON entry(subject_hash, layer, id DESC) WHERE trust = 0;
 CREATE INDEX entry_fingerprint ON entry(fingerprint);
 CREATE INDEX entry_subject ON entry(subject_hash, spki, id);
 CREATE INDEX entry_label ON entry(label) WHERE label <> '';
@@ -61,6 +62,7 @@ CREATE INDEX pin_pattern ON pin(pattern);
 
 namespace {
 
+// In trust.db and, as numbers, in an index above.
 enum Flag : int { kIsCa = 1, kCouldSign = 2, kSelfSigned = 4, kOnlyThis = 8, kEmitSigning = 16 };
 
 // Values one after the other, each with its kind and its length before it, so that no two rows
@@ -218,6 +220,9 @@ SnapshotDatabase::SnapshotDatabase(int file, const std::string& name) {
   if (::fstat(file, &facts) != 0) throw system_error("cannot read " + name, errno);
   if (!S_ISREG(facts.st_mode)) throw Error(Code::store_invalid, name + " is no regular file");
   db = open_page_file(file, name);
+  // One transaction for all that is read: the file does not change, and the pages that were read
+  // stay with us.
+  db.run("BEGIN");
   header = read_header(db);
 }
 

@@ -30,6 +30,9 @@ KeyStrength rsa_key(ByteView bits, std::string_view name) {
     key.weakness = "an RSA key of " + std::to_string(length) + " bits; 2048 is the least";
   if (length > 8192)
     key.weakness = "an RSA key of " + std::to_string(length) + " bits; 8192 is the most";
+  else if (length > 2048 && length % 8 != 0)
+    key.weakness =
+        "an RSA key of " + std::to_string(length) + " bits, which is no whole number of bytes";
   if (e.size() > 4) key.weakness = "an RSA exponent of more than 32 bits";
   if (e.empty() || (e.back() & 1) == 0 || (e.size() == 1 && e.front() < 3)) {
     key.weakness = "an RSA exponent that is even or 1";

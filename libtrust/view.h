@@ -22,16 +22,38 @@ struct Anchor {
   Certificate certificate;
 };
 
+// Roots with one subject that are looked at; of more, those that were added last.
+inline constexpr std::size_t kMaxAnchorsOfSubject = 64;
+
+// Certificates that were presented and parsed, kept for the next time they are (bounded). Any
+// number of threads; nothing of it depends on a generation.
+class ParsedCertificates {
+ public:
+  ParsedCertificates();
+  ParsedCertificates(const ParsedCertificates&) = delete;
+  ParsedCertificates& operator=(const ParsedCertificates&) = delete;
+  ~ParsedCertificates();
+
+  // As Certificate::from_der, which is not asked again for bytes that are held.
+  Certificate get(ByteView der);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 class View {
  public:
-  explicit View(Snapshot snapshot);
+  // `parsed`: those of the generation before, to go on with.
+  explicit View(Snapshot snapshot, std::shared_ptr<ParsedCertificates> parsed = nullptr);
   View(const View&) = delete;
   View& operator=(const View&) = delete;
   ~View();
 
   const SnapshotHeader& header() const noexcept;
 
-  // `root` entries and base roots with that subject (hash), those that ended included.
+  // `root` entries and base roots with that subject (hash), those that ended included; entries
+  // before the base.
   std::shared_ptr<const std::vector<Anchor>> anchors(std::uint32_t subject_hash) const;
   // `leaf` entries for a fingerprint, those that ended included.
   std::vector<Entry> leaves(const Fingerprint& fingerprint) const;
@@ -40,9 +62,14 @@ class View {
   // As Snapshot::pins_for.
   std::shared_ptr<const std::vector<PinRow>> pins_for(const Host& host, Port port) const;
 
+  // A presented certificate; Error as of Certificate::from_der.
+  Certificate certificate(ByteView der) const { return parsed_->get(der); }
+  const std::shared_ptr<ParsedCertificates>& parsed() const noexcept { return parsed_; }
+
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  std::shared_ptr<ParsedCertificates> parsed_;
 };
 
 } // namespace trust

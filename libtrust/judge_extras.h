@@ -1,0 +1,35 @@
+#pragma once
+// What conformance suites ask of a judge and no caller of ours may: other purposes and names,
+// revocation lists, a depth, policies. For tests; the judge is the same.
+
+#include <string>
+#include <vector>
+
+#include "libtrust/handles.h"
+#include "libtrust/judge.h"
+
+namespace trust {
+
+struct JudgeExtras {
+  bool client = false;             // purpose: TLS client in place of server
+  bool any_purpose = false;        // no purpose at all
+  bool ask_host = true;            // whether the leaf must be for the host
+  std::vector<std::string>
+      emails; // RFC 822 names: the leaf must have one of them, if there are any
+  int security_level = 2;          // of OpenSSL; 0 leaves weakness aside
+  int most_intermediates = -1;     // not self-issued; -1: any number
+  const STACK_OF(X509_CRL) * crls = nullptr; // borrowed; null: revocation is not asked
+  // Checks of RFC 5280's and the CA/Browser Forum's profile beyond path validation.
+  bool profile = true;
+
+  bool policies = false; // RFC 5280 section 6.1.1 (c), (e) to (g)
+  std::vector<std::string> initial_policies; // dotted; none: any policy
+  bool explicit_policy = false;
+  bool inhibit_mapping = false;
+  bool inhibit_any = false;
+};
+
+Judgement judge(std::span<const Certificate> chain, const Host& host, Port port, const View& view,
+                const JudgeOptions& options, UnixTime now, const JudgeExtras& extras);
+
+} // namespace trust
