@@ -18,6 +18,7 @@ namespace trust {
 namespace {
 
 constexpr std::size_t kMaxConfigBytes = std::size_t{1} << 20;
+constexpr std::int64_t kMostCommandTime = 600;
 
 // One table of the file, read key by key. What was not asked for when finish() is called is
 // refused.
@@ -209,6 +210,13 @@ void read_name(Section& section, std::set<std::string>& seen, std::string& to) {
                  });
 }
 
+void read_time_limit(Section& section, std::int64_t& to) {
+  section.parsed("time_limit", "a duration from 1s to 10m", [&](const std::string& text) {
+    to = parse_duration_s(text);
+    if (to > kMostCommandTime) throw Error(Code::invalid, "too long");
+  });
+}
+
 SinkConfig read_sink(Section section, std::set<std::string>& seen) {
   SinkConfig sink;
   read_name(section, seen, sink.name);
@@ -233,6 +241,7 @@ SinkConfig read_sink(Section section, std::set<std::string>& seen) {
     sink.secret_file = text;
   });
   section.command("command", sink.command);
+  read_time_limit(section, sink.time_limit_s);
   section.finish();
   if (sink.type == SinkConfig::Type::webhook) {
     section.must_have("url");
@@ -244,7 +253,9 @@ SinkConfig read_sink(Section section, std::set<std::string>& seen) {
   if (sink.type == SinkConfig::Type::exec) {
     section.must_have("command");
   } else {
-    section.must_not_have("command", "is of type = \"exec\" only");
+    for (const char* key : {"command", "time_limit"}) {
+      section.must_not_have(key, "is of type = \"exec\" only");
+    }
   }
   return sink;
 }
@@ -254,6 +265,7 @@ HookConfig read_hook(Section section, std::set<std::string>& seen) {
   read_name(section, seen, hook.name);
   section.must_have("command");
   section.command("command", hook.command);
+  read_time_limit(section, hook.time_limit_s);
   section.finish();
   return hook;
 }

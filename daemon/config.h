@@ -22,11 +22,13 @@ struct SinkConfig {
   Format format = Format::json;         // of a webhook
   std::string secret_file;              // of a webhook; absolute
   std::vector<std::string> command;     // of exec; the first is absolute
+  std::int64_t time_limit_s = 30;       // of exec
 };
 
 struct HookConfig {
   std::string name;
   std::vector<std::string> command; // the first is absolute
+  std::int64_t time_limit_s = 30;
 };
 
 struct Config {

@@ -9,6 +9,7 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -25,6 +26,7 @@
 #include "daemon/instance_lock.h"
 #include "daemon/listener.h"
 #include "daemon/logging.h"
+#include "daemon/named_commands.h"
 #include "daemon/readers.h"
 #include "daemon/service.h"
 #include "daemon/token.h"
@@ -43,6 +45,7 @@ struct Options {
   std::string socket;
   std::string listen;
   std::string config;
+  bool run_hook = false;
 };
 
 std::string absolute(const std::string& path) {
@@ -164,6 +167,25 @@ void serve(const Options& options) {
                changes.status().audit_head);
 }
 
+// What trustd-hook@.service does: one command, for the connection on standard input.
+void run_hook(const Options& options) {
+  keep_memory_private();
+  set_up_logging();
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::string path = options.config.empty() ? Layout::machine().config : options.config;
+  answer_hook_request(STDIN_FILENO, [&path](const NamedCommand& wanted, int stop_fd) {
+    const NamedCommands commands(Config::read(path), ordinary_variables(process_environment()), "");
+    const CommandEnd end = commands.run(wanted.kind, wanted.name, wanted.variables, stop_fd);
+    const std::string sentence = commands.sentence_of(wanted.kind, wanted.name, end);
+    if (end.succeeded()) {
+      spdlog::info("{}", sentence);
+    } else {
+      spdlog::warn("{}", sentence);
+    }
+    return end;
+  });
+}
+
 int run(int argc, char** argv) {
   CLI::App app("trustd decides what this machine trusts, and publishes it for every program");
   Options options;
@@ -174,6 +196,8 @@ int run(int argc, char** argv) {
   app.add_option("--listen", options.listen, "Listen at the loopback too")
       ->type_name("127.0.0.1:PORT");
   app.add_option("--config", options.config, "Read this trustd.toml")->type_name("FILE");
+  app.add_flag("--run-hook", options.run_hook,
+               "Run one hook or exec sink, for the connection on standard input, and end");
   app.set_version_flag("--version", "trustd " TRUST_VERSION);
   try {
     app.parse(argc, argv);
@@ -182,7 +206,11 @@ int run(int argc, char** argv) {
     return status == 0 ? 0 : facts(Code::usage).exit_status;
   }
   try {
-    serve(options);
+    if (options.run_hook) {
+      run_hook(options);
+    } else {
+      serve(options);
+    }
     return 0;
   } catch (const Error& error) {
     std::cerr << "trustd: " << error.message() << '\n';

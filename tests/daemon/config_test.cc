@@ -63,6 +63,7 @@ command = ["/usr/bin/page", "me"]
 [[hook]]
 name = "reload"
 command = ["/usr/bin/systemctl", "reload", "nginx"]
+time_limit = "2m"
 )",
                                       "trustd.toml");
   EXPECT_EQ(config.store.base, "/etc/base.pem");
@@ -85,6 +86,8 @@ command = ["/usr/bin/systemctl", "reload", "nginx"]
   EXPECT_EQ(config.sinks[1].command, (std::vector<std::string>{"/usr/bin/page", "me"}));
   ASSERT_EQ(config.hooks.size(), 1U);
   EXPECT_EQ(config.hooks[0].command.size(), 3U);
+  EXPECT_EQ(config.hooks[0].time_limit_s, 120);
+  EXPECT_EQ(config.sinks[1].time_limit_s, 30);
 }
 
 struct Wrong {
@@ -130,6 +133,10 @@ INSTANTIATE_TEST_SUITE_P(
         Wrong{"[[sink]]\nname = \"a\"\ntype = \"webhook\"\n", "trustd.toml:1: [[sink]] has no url"},
         Wrong{"[[sink]]\nname = \"a\"\ntype = \"journal\"\nurl = \"https://a.test/\"\n",
               "trustd.toml:4: url is of a webhook only"},
+        Wrong{"[[sink]]\nname = \"a\"\ntype = \"journal\"\ntime_limit = \"1s\"\n",
+              "trustd.toml:4: time_limit is of type = \"exec\" only"},
+        Wrong{"[[hook]]\nname = \"a\"\ncommand = [\"/a\"]\ntime_limit = \"1h\"\n",
+              "trustd.toml:4: time_limit is not a duration from 1s to 10m (too long)"},
         Wrong{"[[hook]]\nname = \"a\"\ncommand = [\"reload\"]\n",
               "trustd.toml:3: command is not a program's absolute path and its arguments, "
               "[\"/path\", \"argument\"]"},
