@@ -102,6 +102,7 @@ class Changes::Loop {
         if (behind() && (stopping || (room && (grew || retry_at_ <= now)))) publish();
         answer(batch, failures);
         tell();
+        if (std::exchange(published_anew_, false)) publisher_->clean_up(clock_());
       } catch (...) {
         spdlog::error("the changes met what they should not: {}", what_was_thrown());
         const std::exception_ptr failure = std::current_exception();
@@ -267,6 +268,7 @@ class Changes::Loop {
       const Publication done = publisher_->publish(store_, clock_());
       const auto ended = Steady::now();
       recent_.push_back(ended);
+      published_anew_ = true;
       release_at_ = ended + kQuiet;
       retry_after_ = kFirstRetry;
       if (owner_.published_.exchange(done.generation) != done.generation) untold_ = true;
@@ -388,6 +390,7 @@ class Changes::Loop {
   bool first_look_ = true;
   bool pause_ = false;
   bool untold_ = false;
+  bool published_anew_ = false; // and nothing was removed since
 };
 
 Changes::Changes(Settings settings, Clock clock, Store store, std::unique_ptr<Publisher> publisher,

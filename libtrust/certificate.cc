@@ -232,17 +232,25 @@ constexpr std::array<std::int8_t, 256> kBase64Values = [] {
 } // namespace
 
 std::string base64(ByteView bytes) {
-  std::string out;
-  out.reserve((bytes.size() + 2) / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::size_t left = bytes.size() - i;
-    const std::uint32_t group = (std::uint32_t{bytes[i]} << 16) |
-                                (left > 1 ? std::uint32_t{bytes[i + 1]} << 8 : 0U) |
-                                (left > 2 ? std::uint32_t{bytes[i + 2]} : 0U);
-    out += kBase64Letters[group >> 18];
-    out += kBase64Letters[(group >> 12) & 0x3F];
-    out += left > 1 ? kBase64Letters[(group >> 6) & 0x3F] : '=';
-    out += left > 2 ? kBase64Letters[group & 0x3F] : '=';
+  std::string out((bytes.size() + 2) / 3 * 4, '=');
+  char* to = out.data();
+  std::size_t whole = 0;
+  for (; whole + 3 <= bytes.size(); whole += 3, to += 4) {
+    const std::uint32_t group = (std::uint32_t{bytes[whole]} << 16) |
+                                (std::uint32_t{bytes[whole + 1]} << 8) |
+                                std::uint32_t{bytes[whole + 2]};
+    to[0] = kBase64Letters[group >> 18];
+    to[1] = kBase64Letters[(group >> 12) & 0x3F];
+    to[2] = kBase64Letters[(group >> 6) & 0x3F];
+    to[3] = kBase64Letters[group & 0x3F];
+  }
+  if (whole < bytes.size()) {
+    const bool two = bytes.size() - whole == 2;
+    const std::uint32_t group =
+        (std::uint32_t{bytes[whole]} << 16) | (two ? std::uint32_t{bytes[whole + 1]} << 8 : 0U);
+    to[0] = kBase64Letters[group >> 18];
+    to[1] = kBase64Letters[(group >> 12) & 0x3F];
+    if (two) to[2] = kBase64Letters[(group >> 6) & 0x3F];
   }
   return out;
 }

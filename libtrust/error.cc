@@ -1,5 +1,6 @@
 #include "libtrust/error.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <system_error>
@@ -157,6 +158,10 @@ Error system_error(std::string_view message, int error_number, std::string hint)
 
 std::string shown(std::string_view text) {
   constexpr std::size_t kMostCharacters = 200;
+  const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f; };
+  if (text.size() <= kMostCharacters && std::all_of(text.begin(), text.end(), is_plain)) {
+    return std::string(text);
+  }
   std::string out;
   std::size_t characters = 0;
   while (!text.empty()) {

@@ -426,11 +426,27 @@ class GenerationWriter {
         directories_[i]->link(old, name, name);
       });
     }
+    // One file for all the names of a certificate: of a new file, making it is what costs most.
+    std::map<Digest, std::string> written;
     for (const std::string& path : come) {
-      const std::size_t at = directory_of(path);
-      const std::string name = path.substr(kNameDirectories[at].size() + 1);
-      write_name(at, name, names[path].pem);
+      const auto [first, is_first] = written.emplace(names[path].digest, path);
+      if (is_first) {
+        write_name(directory_of(path), name_in(path), names[path].pem);
+      } else {
+        link_name(path, first->second);
+      }
     }
+  }
+
+  static std::string name_in(const std::string& path) {
+    return path.substr(kNameDirectories[directory_of(path)].size() + 1);
+  }
+
+  // The file that was written as `first`, also as `path`.
+  void link_name(const std::string& path, const std::string& first) {
+    const std::size_t at = directory_of(path);
+    directories_[at]->link(*directories_[directory_of(first)], name_in(first), name_in(path));
+    sync_names(at);
   }
 
   NameDirectory make_names(std::size_t at) {
@@ -447,6 +463,12 @@ class GenerationWriter {
     NameDirectory& directory = *directories_[at];
     directory.write(name, bytes);
     unsynced_.file(directory.fd(), name);
+    sync_names(at);
+  }
+
+  // A new one is synced anyway.
+  void sync_names(std::size_t at) {
+    const NameDirectory& directory = *directories_[at];
     if (!directory.is_new() && synced_.insert(at).second) unsynced_.directory(directory.fd());
   }
 

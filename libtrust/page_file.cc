@@ -183,9 +183,10 @@ class ListedVfs {
   sqlite3_vfs* vfs_ = nullptr;
 };
 
-// For one writer and no reader: what a crash leaves is thrown away, so nothing is kept to undo.
+// For one writer and no reader: what a crash leaves is thrown away, so no journal lies on disk. A
+// defensive connection takes no `OFF`, and would keep one.
 constexpr const char* kWriterPragmas =
-    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
+    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;"
     "PRAGMA cache_size = -2048;";
 
 } // namespace

@@ -322,13 +322,16 @@ Publication Publisher::publish(Store& store, UnixTime now) {
       throw;
     }
   }
+  return publication;
+}
+
+void Publisher::clean_up(UnixTime now) {
   try {
     impl_->prune(now);
   } catch (const Error&) {
-    // It is published; what is left is removed the next time.
+    // What is left is removed the next time.
   }
   impl_->make_reserve();
-  return publication;
 }
 
 std::int64_t Publisher::wait_s(UnixTime now) const {

@@ -42,6 +42,9 @@ class Publisher {
 
   // Publishes the store's state as of now, unless it is published already.
   Publication publish(Store& store, UnixTime now);
+  // Removes what need not stay any longer, after a publication: whoever waits for that need not
+  // wait for this.
+  void clean_up(UnixTime now);
 
   // Seconds until there is room for one more directory; 0 if there is.
   std::int64_t wait_s(UnixTime now) const;

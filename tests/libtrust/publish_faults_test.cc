@@ -424,6 +424,7 @@ TEST(PublishFaults, AFullDiskKeepsThePreviousGenerationAndRecovers) {
     }
     fs::remove(scratch.path("disk/fill"));
     publisher.publish(store, kNow);
+    publisher.clean_up(kNow);
     MUST(6, read_published(directory).generation == store.generation());
     MUST(7, fs::exists(directory + "/.reserve"));
     return 0;
@@ -450,6 +451,7 @@ TEST(PublishFaults, TheReserveIsGivenUpToPublishOnAFullDisk) {
     }
     store.remove({}, first.certificate.fingerprint());
     publisher.publish(store, kNow);
+    publisher.clean_up(kNow); // there is no room to take it again
     MUST(1, !read_published(directory).has("by-label/first.pem"));
     MUST(2, !fs::exists(directory + "/.reserve"));
     return 0;

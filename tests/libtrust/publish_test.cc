@@ -44,7 +44,11 @@ class PublishTest : public ::testing::Test {
     if (!publisher_) publisher_ = std::make_unique<Publisher>(settings_);
     return *publisher_;
   }
-  Publication publish() { return publisher().publish(*store_, now_); }
+  Publication publish() {
+    Publication done = publisher().publish(*store_, now_);
+    publisher().clean_up(now_);
+    return done;
+  }
   Published published() { return read_published(settings_.directory); }
 
   Added add(const Minted& minted, Trust trust, const std::string& label,
