@@ -44,7 +44,7 @@ std::string request_text(const ClientSettings& settings, const Server& server,
       }
     }
   }
-  if (!body.empty() || method != "GET") {
+  if (!body.empty() || method == "POST" || method == "PATCH") {
     text += "Content-Length: " + std::to_string(body.size()) + "\r\n";
   }
   return text + "\r\n" + body;
