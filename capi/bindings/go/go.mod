@@ -1,0 +1,3 @@
+module trustd.test/trust
+
+go 1.19
