@@ -28,6 +28,8 @@
 
 namespace trust {
 
+class Connector;
+
 enum class Progress {
   done,
   want_read, // call again when fd() is readable; in memory: when more was fed
@@ -93,6 +95,8 @@ class Connection {
   // Whether it would be trusted now as well, by the generation of now; throws if that cannot be
   // read.
   bool is_still_trusted();
+  // Whether that one made it.
+  bool is_of(const Connector& connector) const;
   // Closes the socket and touches nothing else: for a child that inherited it.
   void abandon() noexcept;
 
@@ -128,6 +132,10 @@ class Connector {
   struct Shared; // a TLS context and the sessions; connections keep it alive
 
  private:
+  friend class Connection;
+  std::unique_ptr<Connection::Impl> begin(const Endpoint& endpoint,
+                                          const ConnectionConfig& config) const;
+
   std::shared_ptr<PublishedStore> store_;
   PerProcess<std::shared_ptr<Shared>> shared_;
 };

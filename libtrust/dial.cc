@@ -4,18 +4,17 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
 #include <exception>
 #include <new>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "libtrust/error.h"
 #include "libtrust/handles.h"
 #include "libtrust/socket_bio.h"
 #include "libtrust/tcp.h"
+#include "libtrust/tls_fault.h"
 
 namespace trust {
 namespace {
@@ -74,93 +73,6 @@ SslCtxPtr context_for(Collector& collector) {
   return context;
 }
 
-// The first bytes that a server sent, kept as OpenSSL reads them from the socket.
-struct FirstBytes {
-  std::array<char, 5> bytes{};
-  std::size_t count = 0;
-
-  std::string_view view() const { return {bytes.data(), count}; }
-};
-
-long on_bio(BIO* bio, int operation, const char* data, std::size_t, int, long, int result,
-            std::size_t* processed) noexcept {
-  if (operation == (BIO_CB_READ | BIO_CB_RETURN) && result > 0 && processed != nullptr) {
-    auto& first = *reinterpret_cast<FirstBytes*>(BIO_get_callback_arg(bio));
-    for (std::size_t i = 0; i < *processed && first.count < first.bytes.size(); ++i) {
-      first.bytes[first.count++] = data[i];
-    }
-  }
-  return result;
-}
-
-// Error{tls} if what came first cannot be TLS.
-void refuse_foreign(const Endpoint& endpoint, const FirstBytes& first, int fd) {
-  constexpr char kAlert = 21;
-  constexpr char kHandshake = 22;
-  if (first.count == 0 || first.bytes[0] == kAlert || first.bytes[0] == kHandshake) return;
-  std::string answer(first.view());
-  std::array<char, 40> more{};
-  const ssize_t count = ::recv(fd, more.data(), more.size(), MSG_DONTWAIT);
-  if (count > 0) answer.append(more.data(), static_cast<std::size_t>(count));
-  std::string what;
-  std::string hint = "start the server with TLS, or name the port that has it";
-  if (answer.starts_with("HTTP/") || answer.starts_with("<")) {
-    what = "plain HTTP";
-  } else if (answer.starts_with("SSH-")) {
-    what = "SSH";
-  } else if (answer.starts_with("220")) {
-    what = "the greeting of a mail or FTP server";
-    hint = "of a mail server, say --starttls smtp";
-  } else if (answer.starts_with("* OK") || answer.starts_with("* PREAUTH")) {
-    what = "the greeting of an IMAP server";
-    hint = "say --starttls imap";
-  } else {
-    what = '"' + shown(answer.substr(0, answer.find_first_of("\r\n"))) + '"';
-  }
-  throw Error(Code::tls, endpoint.text() + " does not speak TLS: it answered with " + what, hint);
-}
-
-// Why OpenSSL gave up, from the oldest error of its queue. `errno_then`: of the last read or
-// write.
-Error tls_error(const Endpoint& endpoint, int ssl_error, int errno_then) {
-  const std::string server = endpoint.text();
-  const unsigned long code = ERR_peek_error();
-  const int reason = ERR_GET_REASON(code);
-  const bool from_ssl = ERR_GET_LIB(code) == ERR_LIB_SSL;
-  if (ssl_error == SSL_ERROR_SYSCALL ||
-      (from_ssl && reason == SSL_R_UNEXPECTED_EOF_WHILE_READING)) {
-    const std::string why =
-        ssl_error == SSL_ERROR_SYSCALL && errno_then != 0
-            ? "broke off during the handshake: " + std::generic_category().message(errno_then)
-            : "closed the connection during the handshake";
-    return {Code::tls, server + ' ' + why, "does the server speak TLS on this port?"};
-  }
-  if (from_ssl) {
-    switch (reason) {
-      case SSL_R_TLSV1_ALERT_PROTOCOL_VERSION:
-      case SSL_R_UNSUPPORTED_PROTOCOL:
-      case SSL_R_WRONG_SSL_VERSION:
-      case SSL_R_VERSION_TOO_LOW:
-        return {Code::tls, server + " speaks neither TLS 1.2 nor 1.3, only what is older",
-                "switch TLS 1.2 or 1.3 on at the server"};
-      case SSL_R_EXCESSIVE_MESSAGE_SIZE:
-        return {Code::tls, server + " presents more than " + std::to_string(kMaxChainBytes / 1024) +
-                               " KiB of certificates"};
-      case SSL_R_TLSV1_UNRECOGNIZED_NAME:
-        return {Code::tls, server + " does not know the name that it was asked for"};
-      case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
-        return {Code::tls, server + " refuses the handshake",
-                endpoint.host.is_address() ? "if the server has a name, use it in place of the "
-                                             "address: it may present nothing without"
-                                           : ""};
-      default: break;
-    }
-  }
-  const char* text = ERR_reason_error_string(code);
-  return {Code::tls, "the TLS handshake with " + server + " failed: " +
-                         (text != nullptr ? std::string(text) : "no reason was given")};
-}
-
 bool peer_broke_off(int ssl_error) {
   const unsigned long code = ERR_peek_error();
   const int reason = ERR_GET_REASON(code);
@@ -186,7 +98,7 @@ void shake_hands(SSL* ssl, int fd, const Endpoint& endpoint, const Deadline& dea
       case SSL_ERROR_WANT_WRITE: events = POLLOUT; break;
       default:
         if (!collector.chain.empty() && peer_broke_off(ssl_error)) return;
-        throw tls_error(endpoint, ssl_error, errno_then);
+        throw handshake_error(endpoint, ssl_error, errno_then);
     }
     if (!wait_for(fd, events, deadline)) {
       throw deadline.error(endpoint, "in the TLS handshake",
@@ -220,8 +132,7 @@ Presented dial(const Endpoint& endpoint, const DialOptions& options) {
   if (!ssl) throw std::bad_alloc();
   BIO* const bio = socket_bio(connection.fd.get()).release();
   SSL_set_bio(ssl.get(), bio, bio);
-  BIO_set_callback_ex(bio, on_bio);
-  BIO_set_callback_arg(bio, reinterpret_cast<char*>(&first));
+  keep_first_bytes(bio, first);
   const Host& name = options.server_name ? *options.server_name : endpoint.host;
   if (!name.is_address() && SSL_set_tlsext_host_name(ssl.get(), name.text().c_str()) != 1) {
     throw std::bad_alloc();

@@ -24,6 +24,14 @@ class Guarded {
     return std::forward<Use>(use)(value_);
   }
 
+  // The same unless another thread is in it; whether it was done.
+  template <typename Use>
+  bool try_with(Use&& use) {
+    const std::unique_lock lock(mutex_, std::try_to_lock);
+    if (lock.owns_lock()) std::forward<Use>(use)(value_);
+    return lock.owns_lock();
+  }
+
  private:
   mutable std::mutex mutex_;
   T value_;

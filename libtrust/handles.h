@@ -69,6 +69,7 @@ using PbeParametersPtr = std::unique_ptr<PBEPARAM, Deleter<PBEPARAM_free>>;
 using Pbe2ParametersPtr = std::unique_ptr<PBE2PARAM, Deleter<PBE2PARAM_free>>;
 using Pbkdf2ParametersPtr = std::unique_ptr<PBKDF2PARAM, Deleter<PBKDF2PARAM_free>>;
 using SslPtr = std::unique_ptr<SSL, Deleter<SSL_free>>;
+using SslSessionPtr = std::unique_ptr<SSL_SESSION, Deleter<SSL_SESSION_free>>;
 using SslCtxPtr = std::unique_ptr<SSL_CTX, Deleter<SSL_CTX_free>>;
 using OpensslString = std::unique_ptr<char, Deleter<free_openssl>>;
 using OpensslBytes = std::unique_ptr<unsigned char, Deleter<free_openssl>>;

@@ -19,9 +19,13 @@ namespace trust {
 template <typename T>
 class PerProcess {
  public:
-  // `make`: a new T, at once and in each child that comes to use it; may throw.
-  explicit PerProcess(std::function<std::unique_ptr<T>()> make)
-      : make_(std::move(make)), current_(new Instance{make_(), ::getpid(), nullptr}) {}
+  // `make`: a new T, at once and in each child that comes to use it; may throw. `leave`: in a
+  // child, what is to be done with the parent's, once; must neither wait nor throw.
+  explicit PerProcess(
+      std::function<std::unique_ptr<T>()> make, std::function<void(T& parents)> leave = [](T&) {})
+      : make_(std::move(make)),
+        leave_(std::move(leave)),
+        current_(new Instance{make_(), ::getpid(), nullptr}) {}
   PerProcess(const PerProcess&) = delete;
   PerProcess& operator=(const PerProcess&) = delete;
   ~PerProcess() {
@@ -34,7 +38,10 @@ class PerProcess {
     const pid_t self = ::getpid();
     while (instance->process != self) {
       std::unique_ptr<Instance> fresh(new Instance{make_(), self, instance});
-      if (current_.compare_exchange_strong(instance, fresh.get())) return *fresh.release()->value;
+      if (current_.compare_exchange_strong(instance, fresh.get())) {
+        leave_(*instance->value);
+        return *fresh.release()->value;
+      }
     }
     return *instance->value;
   }
@@ -48,6 +55,7 @@ class PerProcess {
   };
 
   const std::function<std::unique_ptr<T>()> make_;
+  const std::function<void(T&)> leave_;
   std::atomic<Instance*> current_;
 };
 

@@ -6,6 +6,7 @@
 // Threads: any. After fork() a child's pool is empty: the parent's connections stay the parent's.
 // Failure: as of connection.h.
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -44,8 +45,16 @@ class Pool {
 
  private:
   struct State;
+  struct AtomicLimits {
+    std::atomic<std::size_t> per_endpoint;
+    std::atomic<std::size_t> total;
+    std::atomic<std::chrono::milliseconds::rep> idle_ms;
+  };
+  Limits limits() const;
+
   Connector connector_;
   const ConnectionConfig config_;
+  AtomicLimits limits_; // a child's are the same
   PerProcess<State> state_;
 };
 

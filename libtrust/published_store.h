@@ -17,7 +17,6 @@
 #include <string>
 #include <vector>
 
-#include "libtrust/certificate_cache.h"
 #include "libtrust/emit/env.h"
 #include "libtrust/guarded.h"
 #include "libtrust/instant.h"
@@ -61,8 +60,6 @@ class PublishedStore {
   // What makes other tools trust the same, as the env/ that was published when this was opened.
   const std::vector<EnvValue>& environment() const noexcept { return environment_; }
 
-  // Parsed certificates of peers.
-  CertificateCache& certificates() const { return state_.get().certificates; }
   // Where pin mismatches are told (report.h).
   const std::string& report_socket() const noexcept { return report_socket_; }
 
@@ -72,10 +69,10 @@ class PublishedStore {
     State();
     ~State();
     std::unique_ptr<Guarded<Current>> current;
-    CertificateCache certificates;
   };
 
   PublishedStore(std::string directory, StoreSurroundings surroundings);
+  std::shared_ptr<const View> look(std::chrono::milliseconds not_older) const;
 
   const std::string directory_;
   const std::string bundle_path_;

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <deque>
 #include <list>
-#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -20,8 +19,6 @@
 #include "libtrust/handles.h"
 
 namespace trust {
-
-using SslSessionPtr = std::unique_ptr<SSL_SESSION, Deleter<SSL_SESSION_free>>;
 
 struct StoredSession {
   SslSessionPtr session;

@@ -10,16 +10,17 @@
 #include <array>
 #include <cerrno>
 #include <climits>
+#include <condition_variable>
+#include <csignal>
 #include <cstring>
-#include <ctime>
 #include <memory>
+#include <mutex>
 #include <new>
 #include <span>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
-
-#include "libtrust/guarded.h"
 
 namespace trust {
 namespace {
@@ -70,62 +71,77 @@ Address literal(const Host& host, Port port) {
   return out;
 }
 
-// A question to the system's resolver, which works on it in a thread of its own.
+// A question to the system's resolver, which cannot be told to stop: whoever asked may leave, and
+// what is written to then lives on until the answer is there.
 struct Lookup {
-  explicit Lookup(const std::string& host_name) : name(host_name) {
-    hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;
-    request.ar_name = name.c_str();
-    request.ar_request = &hints;
-  }
-  Lookup(const Lookup&) = delete;
-  Lookup& operator=(const Lookup&) = delete;
-  ~Lookup() { const AddressInfoPtr owned(request.ar_result); }
-
   std::string name;
-  addrinfo hints{};
-  gaicb request{};
+  std::mutex mutex;
+  std::condition_variable answered;
+  bool is_answered = false;
+  int state = 0;
+  int error_number = 0;
+  AddressInfoPtr list;
 };
 
-// The resolver cannot always be stopped; what it still writes to lives on until it is done.
-void abandon(std::unique_ptr<Lookup> lookup) {
-  using Abandoned = Guarded<std::vector<std::unique_ptr<Lookup>>>;
-  static Abandoned& abandoned = *new Abandoned; // outlives the process's last thread
-  abandoned.with([&](auto& lookups) {
-    std::erase_if(lookups,
-                  [](const auto& one) { return gai_error(&one->request) != EAI_INPROGRESS; });
-    lookups.push_back(std::move(lookup));
-  });
+void ask_resolver(Lookup& lookup) noexcept {
+  addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* list = nullptr;
+  const int state = ::getaddrinfo(lookup.name.c_str(), nullptr, &hints, &list);
+  const int error_number = errno;
+  const std::lock_guard lock(lookup.mutex);
+  lookup.list.reset(list);
+  lookup.state = state;
+  lookup.error_number = error_number;
+  lookup.is_answered = true;
+  lookup.answered.notify_all();
+}
+
+// In a thread of its own. getaddrinfo_a has threads too, but after fork() a child waits for its
+// parent's for ever. Signals are for the program's threads.
+void begin_to_ask(const std::shared_ptr<Lookup>& lookup) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  try {
+    std::thread([lookup] { ask_resolver(*lookup); }).detach();
+  } catch (...) {
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    throw;
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 std::vector<Address> resolve(const Endpoint& endpoint, const Deadline& deadline) {
   if (endpoint.host.is_address()) return {literal(endpoint.host, endpoint.port)};
 
-  auto lookup = std::make_unique<Lookup>(endpoint.host.text());
-  gaicb* list[] = {&lookup->request};
-  int state = getaddrinfo_a(GAI_NOWAIT, list, 1, nullptr);
-  if (state == 0) {
-    while ((state = gai_error(&lookup->request)) == EAI_INPROGRESS) {
-      const auto left = deadline.remaining();
-      if (left.count() == 0) {
-        if (gai_cancel(&lookup->request) == EAI_NOTCANCELED) abandon(std::move(lookup));
-        throw deadline.error(endpoint, "while its address was looked up", {});
-      }
-      const std::timespec wait{left.count() / 1000,
-                               static_cast<long>(left.count() % 1000) * 1'000'000};
-      gai_suspend(list, 1, &wait);
-    }
+  const auto lookup = std::make_shared<Lookup>();
+  lookup->name = endpoint.host.text();
+  try {
+    begin_to_ask(lookup);
+  } catch (const std::system_error& error) {
+    throw Error(Code::resolve, "no address was looked up for " + endpoint.host.text() +
+                                   ": no thread could be started: " + error.code().message())
+        .with_error_number(error.code().value());
   }
-  if (state == EAI_MEMORY) throw std::bad_alloc();
-  if (state != 0) {
-    const std::string why = state == EAI_SYSTEM ? std::generic_category().message(errno)
-                                                : std::string(gai_strerror(state));
+  std::unique_lock lock(lookup->mutex);
+  if (!lookup->answered.wait_until(lock, deadline.at(), [&] { return lookup->is_answered; })) {
+    throw deadline.error(endpoint, "while its address was looked up", {});
+  }
+  if (lookup->state == EAI_MEMORY) throw std::bad_alloc();
+  if (lookup->state != 0) {
+    const int error_number = lookup->state == EAI_SYSTEM ? lookup->error_number : 0;
+    const std::string why = error_number != 0 ? std::generic_category().message(error_number)
+                                              : std::string(gai_strerror(lookup->state));
     throw Error(
         Code::resolve, "no address was found for " + endpoint.host.text() + ": " + why,
-        "is the name spelled right? getent ahosts " + endpoint.host.text() + " asks the same");
+        "is the name spelled right? getent ahosts " + endpoint.host.text() + " asks the same")
+        .with_error_number(error_number);
   }
   std::vector<Address> out;
-  for (const addrinfo* item = lookup->request.ar_result; item != nullptr; item = item->ai_next) {
+  for (const addrinfo* item = lookup->list.get(); item != nullptr; item = item->ai_next) {
     if (item->ai_family != AF_INET && item->ai_family != AF_INET6) continue;
     Address address;
     std::memcpy(&address.storage, item->ai_addr, item->ai_addrlen);
@@ -141,7 +157,7 @@ std::vector<Address> resolve(const Endpoint& endpoint, const Deadline& deadline)
 
 struct Attempt {
   Fd fd;
-  const Address* address;
+  std::size_t address; // its place among all
 };
 
 // Begins to connect: 0, or the errno of why not.
@@ -222,10 +238,10 @@ Error Deadline::error(const Endpoint& endpoint, std::string_view while_doing,
       std::move(hint)};
 }
 
-bool wait_for(int fd, short events, const Deadline& deadline) {
+bool wait_for(int fd, short events, const Deadline& deadline, int wake) {
   for (;;) {
-    pollfd item{fd, events, 0};
-    const int count = ::poll(&item, 1, poll_ms(deadline.remaining()));
+    std::array<pollfd, 2> items{pollfd{fd, events, 0}, pollfd{wake, POLLIN, 0}};
+    const int count = ::poll(items.data(), items.size(), poll_ms(deadline.remaining()));
     if (count > 0) return true;
     if (count < 0 && errno != EINTR) throw system_error("poll failed", errno);
     if (deadline.passed()) return false;
@@ -249,50 +265,112 @@ std::optional<std::string_view> local_or_many(const Host& address) noexcept {
   return std::nullopt;
 }
 
-TcpConnection connect_tcp(const Endpoint& endpoint, const Deadline& deadline,
-                          AddressFilter refused) {
-  const std::vector<Address> addresses = admitted(endpoint, resolve(endpoint, deadline), refused);
-  std::vector<Attempt> attempts;
+struct TcpAttempt::Impl {
+  Endpoint endpoint;
+  Deadline deadline;
+  std::vector<Address> addresses;
   std::size_t next = 0;
+  std::vector<Attempt> running;
+  Deadline::Clock::time_point next_at; // when the next is tried beside those that run
   int last_fault = 0;
-  const Address* last_address = &addresses.front();
-  for (;;) {
-    if (next < addresses.size()) {
-      const Address& address = addresses[next++];
+  std::size_t last_address = 0;
+
+  void begin_next() {
+    while (next < addresses.size() && (running.empty() || Deadline::Clock::now() >= next_at)) {
+      const std::size_t address = next++;
       Fd fd;
-      if (const int fault = begin(address, fd); fault != 0) {
+      if (const int fault = begin(addresses[address], fd); fault != 0) {
         last_fault = fault;
-        last_address = &address;
+        last_address = address;
         continue;
       }
-      attempts.push_back({std::move(fd), &address});
-    }
-    if (attempts.empty()) break;
-
-    std::vector<pollfd> items;
-    for (const Attempt& attempt : attempts) items.push_back({attempt.fd.get(), POLLOUT, 0});
-    const bool more = next < addresses.size();
-    const auto wait = more ? std::min(kAttemptDelay, deadline.remaining()) : deadline.remaining();
-    const int count = ::poll(items.data(), items.size(), poll_ms(wait));
-    if (count < 0 && errno != EINTR) throw system_error("poll failed", errno);
-    for (std::size_t i = items.size(); i-- > 0;) {
-      if (count <= 0 || items[i].revents == 0) continue;
-      const int fault = outcome_of(items[i].fd);
-      if (fault == 0) return {std::move(attempts[i].fd), attempts[i].address->host()};
-      last_fault = fault;
-      last_address = attempts[i].address;
-      attempts.erase(attempts.begin() + static_cast<std::ptrdiff_t>(i));
-    }
-    if (deadline.passed()) {
-      throw deadline.error(endpoint, "while connecting",
-                           "is the server up, and does no firewall stand between?");
+      running.push_back({std::move(fd), address});
+      next_at = Deadline::Clock::now() + kAttemptDelay;
     }
   }
-  std::string where = endpoint.text();
-  if (!endpoint.host.is_address()) where += " (" + last_address->host().text() + ")";
-  throw Error(Code::connect,
-              "cannot connect to " + where + ": " + std::generic_category().message(last_fault),
-              last_fault == ECONNREFUSED ? "is the server running, and on this port?" : "");
+
+  std::vector<pollfd> items() const {
+    std::vector<pollfd> out;
+    for (const Attempt& attempt : running) out.push_back({attempt.fd.get(), POLLOUT, 0});
+    return out;
+  }
+
+  // The first that is there; those that failed are dropped.
+  std::optional<TcpConnection> collect() {
+    std::vector<pollfd> polled = items();
+    const int count = ::poll(polled.data(), polled.size(), 0);
+    if (count < 0 && errno != EINTR) throw system_error("poll failed", errno);
+    for (std::size_t i = polled.size(); i-- > 0;) {
+      if (count <= 0 || polled[i].revents == 0) continue;
+      const int fault = outcome_of(polled[i].fd);
+      const std::size_t address = running[i].address;
+      if (fault == 0) return TcpConnection{std::move(running[i].fd), addresses[address].host()};
+      last_fault = fault;
+      last_address = address;
+      running.erase(running.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+    return std::nullopt;
+  }
+
+  Error refused() const {
+    std::string where = endpoint.text();
+    if (!endpoint.host.is_address()) where += " (" + addresses[last_address].host().text() + ")";
+    return Error(Code::connect,
+                 "cannot connect to " + where + ": " + std::generic_category().message(last_fault),
+                 last_fault == ECONNREFUSED ? "is the server running, and on this port?" : "")
+        .with_error_number(last_fault);
+  }
+};
+
+TcpAttempt::TcpAttempt(const Endpoint& endpoint, const Deadline& deadline, AddressFilter refused)
+    : impl_(new Impl{endpoint, deadline, {}, 0, {}, {}, 0, 0}) {
+  impl_->addresses = admitted(endpoint, resolve(endpoint, deadline), refused);
+  impl_->begin_next();
+}
+
+TcpAttempt::TcpAttempt(TcpAttempt&&) noexcept = default;
+TcpAttempt& TcpAttempt::operator=(TcpAttempt&&) noexcept = default;
+TcpAttempt::~TcpAttempt() = default;
+
+std::optional<TcpConnection> TcpAttempt::step() {
+  for (;;) {
+    if (auto connection = impl_->collect()) return connection;
+    const std::size_t before = impl_->next;
+    impl_->begin_next();
+    if (impl_->running.empty()) throw impl_->refused();
+    if (impl_->next == before) break;
+  }
+  if (impl_->deadline.passed()) {
+    throw impl_->deadline.error(impl_->endpoint, "while connecting",
+                                "is the server up, and does no firewall stand between?");
+  }
+  return std::nullopt;
+}
+
+int TcpAttempt::fd() const noexcept {
+  return impl_->running.empty() ? -1 : impl_->running.back().fd.get();
+}
+
+void TcpAttempt::wait(int wake) const {
+  std::vector<pollfd> items = impl_->items();
+  items.push_back({wake, POLLIN, 0});
+  auto wait = impl_->deadline.remaining();
+  if (impl_->next < impl_->addresses.size()) {
+    const auto left = std::chrono::ceil<milliseconds>(impl_->next_at - Deadline::Clock::now());
+    wait = std::min(wait, std::max(left, milliseconds{0}));
+  }
+  if (::poll(items.data(), items.size(), poll_ms(wait)) < 0 && errno != EINTR) {
+    throw system_error("poll failed", errno);
+  }
+}
+
+TcpConnection connect_tcp(const Endpoint& endpoint, const Deadline& deadline,
+                          AddressFilter refused) {
+  TcpAttempt attempt(endpoint, deadline, refused);
+  for (;;) {
+    if (auto connection = attempt.step()) return std::move(*connection);
+    attempt.wait();
+  }
 }
 
 } // namespace trust

@@ -11,7 +11,8 @@ LINES_WITHOUT_A_REASON = 400
 FREES = re.compile(
     r"\b(?:X509\w*_free|SSL\w*_free|EVP_\w+_free|BIO_free\w*|PKCS\w+_free|GENERAL_NAMES_free|"
     r"sk_\w+_free|OPENSSL_free|sqlite3_finalize|sqlite3_close(?:_v2)?|sqlite3_free)\b")
-CLOSES = re.compile(r"(?<!void )(?<![\w.>:])(?:::)?(?:close|fclose|closedir|freeaddrinfo)\s*\(")
+CLOSES = re.compile(r"(?<!void )(?<!Progress )(?<![\w.>:])(?:::)?"
+                    r"(?:close|fclose|closedir|freeaddrinfo)\s*\(")
 FREEING_FILES = ("libtrust/handles.h", "libtrust/handles.cc")
 VAGUE_NAMES = re.compile(r"(^|_)(utils?|common|helpers?|managers?|misc)$")
 
