@@ -1,5 +1,7 @@
 #include "tests/libtrust/mint.h"
 
+#include <openssl/core_names.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 
@@ -52,6 +54,24 @@ Key::Key(EVP_PKEY* key) : key_(PkeyPtr(must(key, "a key"))) {}
 Key Key::p256() { return curve("P-256"); }
 Key Key::curve(const char* name) { return Key(EVP_EC_gen(name)); }
 Key Key::rsa(unsigned bits) { return Key(EVP_RSA_gen(bits)); }
+Key Key::rsa_in_appearance(unsigned bits) {
+  const std::unique_ptr<BIGNUM, Deleter<BN_free>> modulus(BN_new()), exponent(BN_new());
+  must(BN_rand(modulus.get(), static_cast<int>(bits), BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD) == 1,
+       "a number");
+  must(BN_set_word(exponent.get(), RSA_F4) == 1, "a number");
+  const std::unique_ptr<OSSL_PARAM_BLD, Deleter<OSSL_PARAM_BLD_free>> builder(OSSL_PARAM_BLD_new());
+  OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get());
+  OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, exponent.get());
+  OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_D, exponent.get());
+  const std::unique_ptr<OSSL_PARAM, Deleter<OSSL_PARAM_free>> parameters(
+      OSSL_PARAM_BLD_to_param(builder.get()));
+  const PkeyCtxPtr context(EVP_PKEY_CTX_new_from_name(nullptr, "RSA", nullptr));
+  EVP_PKEY* key = nullptr;
+  must(EVP_PKEY_fromdata_init(context.get()) == 1 &&
+           EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_KEYPAIR, parameters.get()) == 1,
+       "a key");
+  return Key(key);
+}
 Key Key::ed25519() { return Key(EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")); }
 Key Key::shared() {
   static const Key key = p256();

@@ -24,11 +24,13 @@ class Key {
   static Key curve(const char* name); // "P-384", "secp256k1", …
   static Key rsa(unsigned bits = 2048);
   static Key ed25519();
-  static Key shared();             // always the same P-256 key: for many certificates fast
+  // Of so many bits as would take minutes to find primes for: it looks like one, and signs nothing.
+  static Key rsa_in_appearance(unsigned bits);
+  static Key shared(); // always the same P-256 key: for many certificates fast
 
   EVP_PKEY* get() const { return key_.get(); }
-  std::string pem() const;         // PKCS#8
-  Bytes der() const;               // PKCS#8
+  std::string pem() const; // PKCS#8
+  Bytes der() const; // PKCS#8
 
  private:
   explicit Key(EVP_PKEY* key);
@@ -40,19 +42,19 @@ inline constexpr std::int64_t kDay = 86400;
 struct Mint {
   std::string common_name = "dev.test"; // "": an empty subject
   std::string organization = {};
-  std::vector<std::string> sans = {};   // "DNS:dev.test", "IP:127.0.0.1"
-  std::optional<bool> ca = {};          // none: no basicConstraints
+  std::vector<std::string> sans = {}; // "DNS:dev.test", "IP:127.0.0.1"
+  std::optional<bool> ca = {}; // none: no basicConstraints
   std::optional<int> path_length = {};
-  std::string key_usage = {};           // "critical,keyCertSign,cRLSign"
+  std::string key_usage = {}; // "critical,keyCertSign,cRLSign"
   // As in openssl.cnf: {"nameConstraints", "critical,permitted;DNS:dev.test"},
   // {"extendedKeyUsage", "serverAuth"}, {"1.2.3.4", "DER:0500"}.
   std::vector<std::pair<std::string, std::string>> extensions = {};
-  bool key_identifiers = true;          // subject and authority key identifier
+  bool key_identifiers = true; // subject and authority key identifier
   std::optional<UnixTime> not_before = {}; // none: an hour ago
-  std::optional<UnixTime> not_after = {};  // none: in 30 days
-  std::optional<Key> key = {};          // none: a new P-256 key
+  std::optional<UnixTime> not_after = {}; // none: in 30 days
+  std::optional<Key> key = {}; // none: a new P-256 key
   std::optional<std::int64_t> serial = {}; // none: random
-  const char* digest = "SHA256";        // ignored with Ed25519
+  const char* digest = "SHA256"; // ignored with Ed25519
 };
 
 struct Minted {

@@ -5,6 +5,8 @@
 #include <openssl/ssl.h>
 
 #include <functional>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -30,6 +32,8 @@ class Line {
   bool ends_within(int timeout_ms) const;
   // Until the server ends.
   void stall() const;
+  // Until there is something to read; false if the server ends first.
+  bool wait_readable() const;
 
  private:
   Fd fd_;
@@ -40,8 +44,10 @@ class Server {
  public:
   using Behaviour = std::function<void(const Line&)>;
 
-  // On 127.0.0.1, or on the given address.
-  explicit Server(Behaviour behaviour, const char* address = "127.0.0.1");
+  // On 127.0.0.1, or on the given address. Connections one after another, or, if so said, each in
+  // a thread of its own. `port` 0: any.
+  explicit Server(Behaviour behaviour, const char* address = "127.0.0.1", bool concurrent = false,
+                  Port port = 0);
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
   ~Server();
@@ -53,14 +59,17 @@ class Server {
   Fd listener_;
   Fd stop_read_, stop_write_;
   Port port_ = 0;
+  std::vector<std::thread> lines_;
   std::thread thread_;
 };
 
 struct TlsOptions {
-  int min_version = 0;      // as OpenSSL counts; 0: any, TLS 1.0 included
+  int min_version = 0; // as OpenSSL counts; 0: any, TLS 1.0 included
   int max_version = 0;
   bool wants_client_certificate = false;
   std::vector<Certificate> chain = {}; // behind the server's own
+  std::string alpn = {}; // the one that is chosen if it is offered
+  std::string ciphers = "ALL:@SECLEVEL=0"; // of TLS 1.2 and below
 };
 
 // A server context that presents `server`.
@@ -69,6 +78,32 @@ SslCtxPtr tls_context(const Minted& server, const TlsOptions& options = {});
 // A handshake and nothing else; then waits for the peer to go.
 Server::Behaviour tls(const Minted& server, const TlsOptions& options = {});
 
+// A server's side of TLS. Ends when the peer or the server does.
+class TlsLine {
+ public:
+  TlsLine(SSL_CTX* context, const Line& line);
+
+  bool accept();
+  std::string read(); // "" at the end, however it comes
+  void write(std::string_view bytes);
+  void close(); // says so
+  SSL* ssl() const { return ssl_.get(); }
+  const Line& line() const { return line_; }
+  bool ended_properly() const; // the peer said so
+
+ private:
+  const Line& line_;
+  SslPtr ssl_;
+};
+
+// After the handshake, if there is one.
+Server::Behaviour tls_talk(std::shared_ptr<SSL_CTX> context, std::function<void(TlsLine&)> talk);
+// Sends back what comes, until the peer ends; then ends too.
+Server::Behaviour tls_echo(const Minted& server, const TlsOptions& options = {});
+
+// The first `bytes` of the server's answer, then the end of the stream.
+Server::Behaviour tls_broken_off(const Minted& server, std::size_t bytes,
+                                 const TlsOptions& options = {});
 // The first `bytes` of the server's answer, then silence.
 Server::Behaviour tls_cut_off(const Minted& server, std::size_t bytes,
                               const TlsOptions& options = {});
