@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <openssl/evp.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -325,8 +326,18 @@ void NewFile::write(ByteView bytes) {
   write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
 }
 
+void NewFile::write_secret(std::string_view bytes) {
+  size_ += bytes.size();
+  flush();
+  put(bytes);
+}
+
 void NewFile::flush() {
-  std::string_view rest = buffer_;
+  put(buffer_);
+  buffer_.clear();
+}
+
+void NewFile::put(std::string_view rest) {
   if (!hash_) throw Error(Code::internal, name_ + ": written after its digest was taken");
   if (EVP_DigestUpdate(hash_.get(), rest.data(), rest.size()) != 1)
     throw Error(Code::internal, "SHA-256 failed");
@@ -336,7 +347,6 @@ void NewFile::flush() {
     if (count < 0) throw system_error("cannot write " + name_, errno);
     rest.remove_prefix(static_cast<std::size_t>(count));
   }
-  buffer_.clear();
 }
 
 Digest NewFile::digest() {
@@ -356,6 +366,22 @@ void NewFile::commit(bool sync) {
   committed_ = true;
   fd_.reset();
   if (sync) sync_directory(directory_);
+}
+
+void NewFile::commit_new() {
+  if (hash_) flush();
+  if (::fsync(fd_.get()) != 0) throw system_error("cannot write " + name_, errno);
+  int status = static_cast<int>(::syscall(SYS_renameat2, directory_, temporary_.c_str(), directory_,
+                                          name_.c_str(), RENAME_NOREPLACE));
+  if (status != 0 && (errno == EINVAL || errno == ENOSYS)) { // not on this file system
+    status = ::linkat(directory_, temporary_.c_str(), directory_, name_.c_str(), 0);
+    if (status == 0) ::unlinkat(directory_, temporary_.c_str(), 0);
+  }
+  if (status != 0 && errno == EEXIST) throw Error(Code::conflict, name_ + " exists already");
+  if (status != 0) throw system_error("cannot write " + name_, errno);
+  committed_ = true;
+  fd_.reset();
+  sync_directory(directory_);
 }
 
 Digest write_file_at(int directory, const std::string& name, std::string_view bytes, mode_t mode,

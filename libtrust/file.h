@@ -77,15 +77,20 @@ class NewFile {
 
   void write(std::string_view bytes);
   void write(ByteView bytes);
+  // Written at once: no copy of a secret stays in a buffer.
+  void write_secret(std::string_view bytes);
   std::uint64_t size() const noexcept { return size_; } // bytes written so far
   // SHA-256 of all that was written; ends writing.
   Digest digest();
   // `sync` false leaves both fsyncs to the caller, who syncs the directory's whole content
   // before it becomes visible.
   void commit(bool sync = true);
+  // The same, synced, but Error{conflict} if there is something of that name.
+  void commit_new();
 
  private:
   void flush();
+  void put(std::string_view bytes);
 
   int directory_;
   std::string name_;

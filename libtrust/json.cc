@@ -88,6 +88,40 @@ Json json_of(const Entry& entry) {
   };
 }
 
+Json json_of(const Identity& identity) {
+  const CertificateFacts& facts = identity.certificate;
+  const auto file = [&](const char* name) {
+    return identity.directory.empty() ? Json(nullptr) : Json(identity.directory + "/" + name);
+  };
+  return {
+      {"fingerprint", facts.fingerprint.text()},
+      {"label", identity.label},
+      {"kind", name_of(identity.kind)},
+      {"names", texts(identity.names)},
+      {"key", name_of(identity.key)},
+      {"digest", name_of(identity.digest)},
+      {"key_format", name_of(identity.key_format)},
+      {"days", identity.days},
+      {"ca", identity.ca || identity.kind == Identity::Kind::ca},
+      {"from_ca", identity.from_ca},
+      {"subject", facts.subject},
+      {"serial", facts.serial},
+      {"not_before", rfc3339(facts.not_before)},
+      {"not_after", rfc3339(facts.not_after)},
+      {"pin", Pin{facts.spki_hash}.text()},
+      {"directory", identity.directory.empty() ? Json(nullptr) : Json(identity.directory)},
+      {"key_path", file("key.pem")},
+      {"certificate_path", file("cert.pem")},
+      {"renews", identity.renews},
+      {"next_at", json_of(identity.next_at)},
+      {"after_renew", identity.after_renew},
+      {"pending", identity.pending},
+      {"problem", identity.problem},
+      {"owner", identity.owner},
+      {"made_at", rfc3339(identity.made_at)},
+  };
+}
+
 Json json_of(const PinRow& pin) {
   return {
       {"id", pin.id},

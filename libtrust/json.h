@@ -21,6 +21,7 @@ using Json = nlohmann::ordered_json;
 
 Json json_of(const Entry& entry);
 Json json_of(const PinRow& pin);
+Json json_of(const Identity& identity); // with the paths of its files, and nothing that is in them
 Json json_of(const AuditRecord& record);
 Json json_of(const GenerationRow& row);
 // {"number","at","kind"} and the members of its data.

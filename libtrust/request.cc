@@ -12,6 +12,7 @@ namespace {
 using Value = nlohmann::json; // sorted: many members cost no more than their number
 
 constexpr std::size_t kMaxTextBytes = 1000; // a reason, a note, a file's name
+constexpr std::size_t kMaxPathBytes = 4096;
 constexpr std::size_t kMaxHosts = 200;
 constexpr std::size_t kMaxPins = 1000;
 constexpr std::size_t kMaxAccept = 100'000;
@@ -80,6 +81,21 @@ class Members {
     if (value == nullptr || value->is_null()) return false;
     if (!value->is_boolean()) throw wrong(name, "true or false");
     return value->get<bool>();
+  }
+
+  std::int64_t number(const std::string& name, std::int64_t least, std::int64_t most,
+                      std::int64_t otherwise) {
+    const Value* value = take(name);
+    if (value == nullptr || value->is_null()) return otherwise;
+    const bool fits = value->is_number_integer() &&
+                      (!value->is_number_unsigned() ||
+                       value->get<std::uint64_t>() <= static_cast<std::uint64_t>(most)) &&
+                      value->get<std::int64_t>() >= least && value->get<std::int64_t>() <= most;
+    if (!fits) {
+      throw wrong(name,
+                  "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
+    }
+    return value->get<std::int64_t>();
   }
 
   std::vector<Pattern> patterns(const std::string& name) {
@@ -217,6 +233,65 @@ PinsRequest PinsRequest::parse(std::string_view json) {
     request.rows.push_back(row);
   }
   return request;
+}
+
+IdentityRequest IdentityRequest::parse(std::string_view json) {
+  Members members = Members::parse(json);
+  IdentityRequest request;
+  const std::vector<std::string> names = members.texts("names", kMaxHosts);
+  if (const auto key = members.text("key", kMaxTextBytes)) request.key = parse_key_kind(*key);
+  if (const auto digest = members.text("digest", kMaxTextBytes))
+    request.digest = parse_signing_digest(*digest);
+  if (const auto format = members.text("key_format", kMaxTextBytes))
+    request.key_format = parse_key_format(*format);
+  request.days = members.number("days", 1, kMostDays, kDefaultDays);
+  request.ca = members.flag("ca");
+  request.from_ca = members.flag("from_ca");
+  request.trust = members.flag("trust");
+  request.renew = members.flag("renew");
+  request.after_renew = members.text("after_renew", kMaxTextBytes).value_or("");
+  request.replace = members.flag("replace");
+  request.emit_signing = members.flag("emit_signing");
+  if (const auto label = members.text("label", kMaxLabelBytes)) request.label = parse_label(*label);
+  request.directory = members.text("directory", kMaxPathBytes).value_or("");
+  const auto key_text = members.text("public_key", kMaxPathBytes * 2);
+  request.reason = members.text("reason", kMaxTextBytes).value_or("");
+  members.finish();
+  request.names = parse_names(names);
+  if (!request.directory.empty() && request.directory[0] != '/')
+    throw Error(Code::invalid, "the field \"directory\" is not an absolute path");
+  if (key_text) {
+    request.public_key = parse_base64(*key_text);
+    if (!request.public_key)
+      throw Error(Code::invalid, "the field \"public_key\" is not base64 of a public key's DER");
+  }
+  check_key_form(request.key, request.key_format, false);
+  return request;
+}
+
+CaRequest CaRequest::parse(std::string_view json) {
+  Members members = Members::parse(json);
+  CaRequest request;
+  request.permit = members.patterns("permit");
+  if (const auto key = members.text("key", kMaxTextBytes)) request.key = parse_key_kind(*key);
+  if (const auto digest = members.text("digest", kMaxTextBytes))
+    request.digest = parse_signing_digest(*digest);
+  request.days = members.number("days", 1, kMostDays, kDefaultCaDays);
+  request.name = members.text("name", kMaxTextBytes).value_or("");
+  if (const auto label = members.text("label", kMaxLabelBytes)) request.label = parse_label(*label);
+  request.reason = members.text("reason", kMaxTextBytes).value_or("");
+  members.finish();
+  if (request.permit.empty())
+    throw Error(Code::usage, "the field \"permit\" is missing or empty",
+                "a local CA is limited to names and addresses: \"**.test\", \"127.0.0.0/8\"");
+  return request;
+}
+
+std::string parse_reason(std::string_view json) {
+  Members members = json.empty() ? Members(Value::object()) : Members::parse(json);
+  std::string reason = members.text("reason", kMaxTextBytes).value_or("");
+  members.finish();
+  return reason;
 }
 
 RollbackRequest RollbackRequest::parse(std::string_view json) {

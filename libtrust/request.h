@@ -50,6 +50,44 @@ struct PinsRequest {
   static PinsRequest parse(std::string_view json);
 };
 
+// POST /v1/identities
+struct IdentityRequest {
+  std::vector<Pattern> names;
+  KeyKind key = KeyKind::ecdsa_p256;
+  SigningDigest digest = SigningDigest::sha256;
+  KeyFormat key_format = KeyFormat::pkcs8;
+  std::int64_t days = kDefaultDays;
+  bool ca = false;
+  bool from_ca = false;
+  bool trust = false;
+  bool renew = false;
+  std::string after_renew;   // the name of a hook
+  bool replace = false;      // what stands in `directory`
+  bool emit_signing = false;
+  std::string label;
+  std::string directory;     // absolute; "": the daemon's own
+  std::optional<Bytes> public_key; // SubjectPublicKeyInfo: the key is the caller's
+  std::string reason;
+
+  static IdentityRequest parse(std::string_view json);
+};
+
+// POST /v1/ca
+struct CaRequest {
+  std::vector<Pattern> permit;
+  KeyKind key = KeyKind::ecdsa_p256;
+  SigningDigest digest = SigningDigest::sha256;
+  std::int64_t days = kDefaultCaDays;
+  std::string name; // "": made up
+  std::string label;
+  std::string reason;
+
+  static CaRequest parse(std::string_view json);
+};
+
+// The reason of a request that says nothing else; nothing at all is `{}`.
+std::string parse_reason(std::string_view json);
+
 // POST /v1/generations/{n}/rollback; nothing at all is `{}`.
 struct RollbackRequest {
   std::vector<std::string> accept;

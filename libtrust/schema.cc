@@ -159,7 +159,41 @@ CREATE TABLE sink(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<const char*, kSchemaVersion> kSteps{kVersion1, kAlerts};
+// Identities: what was made and can be renewed, and every certificate each has had. The keys are
+// in files; none of their bytes is here. `next_at` is when something is to be done about one.
+constexpr const char* kIdentities = R"sql(
+CREATE TABLE identity(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind INTEGER NOT NULL,
+  label TEXT NOT NULL UNIQUE,
+  certificate INTEGER NOT NULL UNIQUE REFERENCES certificate(id),
+  names TEXT NOT NULL,
+  key INTEGER NOT NULL,
+  digest INTEGER NOT NULL,
+  key_format INTEGER NOT NULL,
+  days INTEGER NOT NULL,
+  ca INTEGER NOT NULL,
+  from_ca INTEGER NOT NULL,
+  directory TEXT NOT NULL,
+  renews INTEGER NOT NULL,
+  after_renew TEXT NOT NULL,
+  owner INTEGER NOT NULL,
+  made_at INTEGER NOT NULL,
+  next_at INTEGER,
+  pending INTEGER NOT NULL,
+  failures INTEGER NOT NULL,
+  problem TEXT NOT NULL
+);
+CREATE UNIQUE INDEX identity_ca ON identity(kind) WHERE kind = 1;
+CREATE INDEX identity_next ON identity(next_at) WHERE next_at IS NOT NULL;
+CREATE TABLE identity_certificate(
+  identity INTEGER NOT NULL REFERENCES identity(id) ON DELETE CASCADE,
+  certificate INTEGER NOT NULL REFERENCES certificate(id),
+  PRIMARY KEY(identity, certificate)
+) WITHOUT ROWID;
+)sql";
+
+constexpr std::array<const char*, kSchemaVersion> kSteps{kVersion1, kAlerts, kIdentities};
 
 int pragma(Database& db, const char* sql) {
   Query query(db, sql);

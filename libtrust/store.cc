@@ -77,17 +77,43 @@ std::string hosts_text(const std::vector<Pattern>& hosts) {
 
 std::string pin_place(const PinRow& pin) { return pin.pattern.text(); }
 
+CertificateFacts facts_of(const Query& row, int first) {
+  CertificateFacts facts;
+  facts.fingerprint.bytes = row.digest(first);
+  facts.spki_hash = row.digest(first + 1);
+  facts.subject_hash = static_cast<std::uint32_t>(row.integer(first + 2));
+  facts.subject = row.text(first + 3);
+  facts.issuer = row.text(first + 4);
+  facts.serial = row.text(first + 5);
+  facts.not_before = row.integer(first + 6);
+  facts.not_after = row.integer(first + 7);
+  if (row.view(first + 8) != "[]")
+    facts.names = nlohmann::json::parse(row.view(first + 8)).get<std::vector<std::string>>();
+  facts.key_kind = row.text(first + 9);
+  facts.signature_kind = row.text(first + 10);
+  facts.is_ca = row.integer(first + 11) != 0;
+  facts.could_sign = row.integer(first + 12) != 0;
+  facts.is_self_signed = row.integer(first + 13) != 0;
+  return facts;
+}
+
+std::vector<Pattern> hosts_of(std::string_view text) {
+  std::vector<Pattern> hosts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    hosts.push_back(Pattern::parse(text.substr(0, end)));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return hosts;
+}
+
 Entry entry_of(const Query& row) {
   Entry entry;
   entry.id = row.integer(0);
   entry.layer = static_cast<Layer>(row.integer(1));
   entry.trust = static_cast<Trust>(row.integer(2));
   entry.label = row.text(3);
-  for (std::string_view rest = row.view(4); !rest.empty();) {
-    const std::size_t end = std::min(rest.find('\n'), rest.size());
-    entry.hosts.push_back(Pattern::parse(rest.substr(0, end)));
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
+  entry.hosts = hosts_of(row.view(4));
   entry.reason = row.text(5);
   entry.owner = static_cast<uid_t>(row.integer(6));
   entry.added_at = row.integer(7);
@@ -96,22 +122,7 @@ Entry entry_of(const Query& row) {
   entry.emit_signing = row.integer(10) != 0;
   entry.since = static_cast<GenerationNumber>(row.integer(11));
   if (const auto until = row.maybe_integer(12)) entry.until = static_cast<GenerationNumber>(*until);
-  CertificateFacts& facts = entry.certificate;
-  facts.fingerprint.bytes = row.digest(13);
-  facts.spki_hash = row.digest(14);
-  facts.subject_hash = static_cast<std::uint32_t>(row.integer(15));
-  facts.subject = row.text(16);
-  facts.issuer = row.text(17);
-  facts.serial = row.text(18);
-  facts.not_before = row.integer(19);
-  facts.not_after = row.integer(20);
-  if (row.view(21) != "[]")
-    facts.names = nlohmann::json::parse(row.view(21)).get<std::vector<std::string>>();
-  facts.key_kind = row.text(22);
-  facts.signature_kind = row.text(23);
-  facts.is_ca = row.integer(24) != 0;
-  facts.could_sign = row.integer(25) != 0;
-  facts.is_self_signed = row.integer(26) != 0;
+  entry.certificate = facts_of(row, 13);
   return entry;
 }
 

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "libtrust/alert.h"
+#include "libtrust/identity.h"
 #include "libtrust/record.h"
 
 namespace trust {
@@ -157,6 +158,38 @@ class Store {
   // Takes over the base; no change if it is the same. `source` is for the audit record.
   Change set_base(const std::string& source, const std::vector<BaseEntry>& entries,
                   const std::vector<PinRow>& pins);
+
+  // ---- identities: who they are is of no generation, what is trusted of them is ----------
+  // Keeps an identity whose files are there, and trusts its certificate as `trusted` says, if it
+  // does. Error{conflict} if the label is another's, or a CA is there already.
+  struct IdentityAdded {
+    Change change;
+    Identity identity;
+  };
+  IdentityAdded add_identity(const Asked& asked, const Identity& identity,
+                             const Certificate& certificate,
+                             const std::optional<Addition::Item>& trusted, bool emit_signing);
+  // Another certificate in place of the current one. Where that is trusted, the new one is trusted
+  // in the same way and gets its label, and the old one stays trusted until it ends; where its key
+  // is pinned, the new key is too. The identity is pending, and due, until finish_identity().
+  IdentityAdded renew_identity(const Asked& asked, const Fingerprint& current,
+                               const Certificate& next);
+  // Forgets it; what is trusted and pinned stays.
+  Change remove_identity(const Asked& asked, const Fingerprint& current);
+  // These make no generation. `next_at`: none if nothing is to be done by itself.
+  void finish_identity(std::int64_t id, std::optional<UnixTime> next_at);
+  void note_identity_problem(std::int64_t id, std::string_view problem,
+                             std::optional<UnixTime> next_at);
+
+  std::vector<Identity> identities(std::size_t limit, std::int64_t cursor) const; // by id
+  std::optional<Identity> identity(const Fingerprint& current) const;
+  // Interfaces' ID, as find().
+  Identity find_identity(std::string_view id, std::size_t least_digits) const;
+  std::optional<Identity> local_ca() const;
+  // Where something is due at `now`: a renewal, a second try, files or a hook that are still to
+  // come. The earliest first; costs what it finds.
+  std::vector<Identity> identities_due(UnixTime now, std::size_t limit) const;
+  std::optional<UnixTime> next_identity_due() const;
 
   // Runs several changes in one transaction, each in a savepoint of its own, so that what one
   // throws undoes that one alone; the transaction is durable when this returns. Each element

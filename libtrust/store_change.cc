@@ -56,19 +56,19 @@ bool same_decision(const Entry& a, const Entry& b) {
          a.emit_signing == b.emit_signing;
 }
 
-void check_reason(std::string_view reason) {
-  constexpr std::size_t kMaxReason = 1000;
-  if (reason.size() > kMaxReason)
-    throw Error(Code::too_large, "a reason is at most " + std::to_string(kMaxReason) +
-                                     " bytes long, this one is " + std::to_string(reason.size()));
-}
-
 void check_end(const std::optional<UnixTime>& end, UnixTime now) {
   if (end && *end <= now)
     throw Error(Code::invalid, "the end " + rfc3339(*end) + " is not in the future");
 }
 
 } // namespace
+
+void check_reason(std::string_view reason) {
+  constexpr std::size_t kMaxReason = 1000;
+  if (reason.size() > kMaxReason)
+    throw Error(Code::too_large, "a reason is at most " + std::to_string(kMaxReason) +
+                                     " bytes long, this one is " + std::to_string(reason.size()));
+}
 
 // ---- rows -----------------------------------------------------------------
 
@@ -178,99 +178,102 @@ std::optional<PinRow> Store::Impl::same_pin(const PinRow& pin, UnixTime now) con
 
 Added Store::add(const Asked& asked, const Addition& addition) {
   check_reason(asked.reason);
-  const UnixTime now = impl_->clock();
-  check_end(addition.expires_at, now);
+  check_end(addition.expires_at, impl_->clock());
   Added added;
-  std::vector<PinRow> pins;
   added.change = impl_->change(asked, "add", [&](GenerationNumber generation) {
-    std::optional<Impl::Made> made;
-    nlohmann::json details = nlohmann::json::array(), pin_details = nlohmann::json::array();
-    std::size_t created = 0;
-    std::string first;
-    std::set<Fingerprint> seen;
-    for (const Addition::Item& item : addition.items) {
-      Entry entry;
-      entry.trust = item.trust;
-      entry.certificate = CertificateFacts::of(item.certificate);
-      entry.hosts = item.hosts;
-      entry.label = item.label;
-      entry.reason = asked.reason;
-      entry.owner = asked.actor.uid;
-      entry.added_at = now;
-      entry.expires_at = addition.expires_at;
-      entry.only_this_certificate = addition.only_this_certificate;
-      entry.emit_signing = addition.emit_signing;
-      const Fingerprint& fingerprint = entry.certificate.fingerprint;
-      if (!seen.insert(fingerprint).second) continue;
-
-      if (item.trust != Trust::distrusted) {
-        if (const auto forbidding = impl_->distrusting(entry.certificate))
-          throw Error(Code::conflict,
-                      "the certificate " + fingerprint.text() + " is distrusted" +
-                          (forbidding->certificate.fingerprint == fingerprint
-                               ? std::string()
-                               : ", as everything with the key of " +
-                                     forbidding->certificate.fingerprint.text()) +
-                          (forbidding->layer == Layer::own ? "" : " by the machine's store"),
-                      forbidding->layer == Layer::own
-                          ? "trustctl rm " + forbidding->certificate.fingerprint.text()
-                          : std::string());
-      }
-      if (const auto existing = impl_->own_entry(fingerprint)) {
-        const bool same_label = !item.label_is_fixed || item.label == existing->label;
-        if (same_decision(*existing, entry) && same_label) {
-          added.items.push_back({*existing, false});
-          continue;
-        }
-        if (!addition.replace && item.trust != Trust::distrusted)
-          throw Error(
-              Code::conflict,
-              "the certificate " + fingerprint.text() + " is in the store already, as " +
-                  std::string(name_of(existing->trust)) +
-                  (existing->label.empty() ? std::string() : " \"" + existing->label + "\"") +
-                  ", with another scope, end or label",
-              "trustctl add --replace …, or trustctl rm " + fingerprint.text());
-        if (!item.label_is_fixed && !existing->label.empty()) entry.label = existing->label;
-        impl_->end_entry(existing->id, generation);
-      }
-      if (const auto holder = impl_->own_labelled(entry.label)) {
-        if (addition.replace) {
-          impl_->end_entry(holder->id, generation);
-        } else if (item.label_is_fixed) {
-          throw Error(Code::conflict,
-                      "the label \"" + entry.label + "\" is that of the certificate " +
-                          holder->certificate.fingerprint.text(),
-                      "trustctl add --replace …, or another --label");
-        } else {
-          entry.label = impl_->free_label(entry.label);
-        }
-      }
-      entry.id = impl_->insert_entry(
-          entry, impl_->keep_certificate(item.certificate, entry.certificate), generation);
-      entry.since = generation;
-      if (details.size() < kAuditedItems) details.push_back(audited(entry));
-      if (++created == 1) first = called(entry);
-      added.items.push_back({std::move(entry), true});
-    }
-    for (PinRow pin : addition.pins) {
-      pin.owner = asked.actor.uid;
-      pin.added_at = now;
-      if (impl_->same_pin(pin, now)) continue;
-      impl_->insert_pin(pin, generation);
-      pin_details.push_back(audited(pin));
-    }
-    if (created == 0 && pin_details.empty()) return made;
-    nlohmann::json detail{{"count", created}, {"certificates", std::move(details)}};
-    if (!pin_details.empty()) detail["pins"] = std::move(pin_details);
-    std::string summary = created == 1   ? "added " + first
-                          : created == 0 ? std::string("pinned")
-                                         : "added " + std::to_string(created) + " certificates";
-    if (created > 0 && addition.items.front().trust == Trust::distrusted)
-      summary.replace(0, 5, "distrusted");
-    made = Impl::Made{std::move(summary), dumped(detail)};
-    return made;
+    return impl_->add(asked, addition, generation, added);
   });
   return added;
+}
+
+std::optional<Store::Impl::Made> Store::Impl::add(const Asked& asked, const Addition& addition,
+                                                  GenerationNumber generation, Added& added) {
+  const UnixTime now = clock();
+  std::optional<Made> made;
+  nlohmann::json details = nlohmann::json::array(), pin_details = nlohmann::json::array();
+  std::size_t created = 0;
+  std::string first;
+  std::set<Fingerprint> seen;
+  for (const Addition::Item& item : addition.items) {
+    Entry entry;
+    entry.trust = item.trust;
+    entry.certificate = CertificateFacts::of(item.certificate);
+    entry.hosts = item.hosts;
+    entry.label = item.label;
+    entry.reason = asked.reason;
+    entry.owner = asked.actor.uid;
+    entry.added_at = now;
+    entry.expires_at = addition.expires_at;
+    entry.only_this_certificate = addition.only_this_certificate;
+    entry.emit_signing = addition.emit_signing;
+    const Fingerprint& fingerprint = entry.certificate.fingerprint;
+    if (!seen.insert(fingerprint).second) continue;
+
+    if (item.trust != Trust::distrusted) {
+      if (const auto forbidding = distrusting(entry.certificate))
+        throw Error(Code::conflict,
+                    "the certificate " + fingerprint.text() + " is distrusted" +
+                        (forbidding->certificate.fingerprint == fingerprint
+                             ? std::string()
+                             : ", as everything with the key of " +
+                                   forbidding->certificate.fingerprint.text()) +
+                        (forbidding->layer == Layer::own ? "" : " by the machine's store"),
+                    forbidding->layer == Layer::own
+                        ? "trustctl rm " + forbidding->certificate.fingerprint.text()
+                        : std::string());
+    }
+    if (const auto existing = own_entry(fingerprint)) {
+      const bool same_label = !item.label_is_fixed || item.label == existing->label;
+      if (same_decision(*existing, entry) && same_label) {
+        added.items.push_back({*existing, false});
+        continue;
+      }
+      if (!addition.replace && item.trust != Trust::distrusted)
+        throw Error(Code::conflict,
+                    "the certificate " + fingerprint.text() + " is in the store already, as " +
+                        std::string(name_of(existing->trust)) +
+                        (existing->label.empty() ? std::string() : " \"" + existing->label + "\"") +
+                        ", with another scope, end or label",
+                    "trustctl add --replace …, or trustctl rm " + fingerprint.text());
+      if (!item.label_is_fixed && !existing->label.empty()) entry.label = existing->label;
+      end_entry(existing->id, generation);
+    }
+    if (const auto holder = own_labelled(entry.label)) {
+      if (addition.replace) {
+        end_entry(holder->id, generation);
+      } else if (item.label_is_fixed) {
+        throw Error(Code::conflict,
+                    "the label \"" + entry.label + "\" is that of the certificate " +
+                        holder->certificate.fingerprint.text(),
+                    "trustctl add --replace …, or another --label");
+      } else {
+        entry.label = free_label(entry.label);
+      }
+    }
+    entry.id =
+        insert_entry(entry, keep_certificate(item.certificate, entry.certificate), generation);
+    entry.since = generation;
+    if (details.size() < kAuditedItems) details.push_back(audited(entry));
+    if (++created == 1) first = called(entry);
+    added.items.push_back({std::move(entry), true});
+  }
+  for (PinRow pin : addition.pins) {
+    pin.owner = asked.actor.uid;
+    pin.added_at = now;
+    if (same_pin(pin, now)) continue;
+    insert_pin(pin, generation);
+    pin_details.push_back(audited(pin));
+  }
+  if (created == 0 && pin_details.empty()) return made;
+  nlohmann::json detail{{"count", created}, {"certificates", std::move(details)}};
+  if (!pin_details.empty()) detail["pins"] = std::move(pin_details);
+  std::string summary = created == 1   ? "added " + first
+                        : created == 0 ? std::string("pinned")
+                                       : "added " + std::to_string(created) + " certificates";
+  if (created > 0 && addition.items.front().trust == Trust::distrusted)
+    summary.replace(0, 5, "distrusted");
+  made = Made{std::move(summary), dumped(detail)};
+  return made;
 }
 
 Change Store::patch(const Asked& asked, const Fingerprint& fingerprint, const EntryPatch& patch) {

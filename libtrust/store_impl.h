@@ -12,11 +12,13 @@
 namespace trust {
 
 // Columns that entry_of reads, in its order; to be joined as below.
-#define TRUST_ENTRY_COLUMNS                                                                     \
-  "e.id, e.layer, e.trust, e.label, e.hosts, e.reason, e.owner, e.added_at, e.expires_at, "     \
-  "e.only_this, e.emit_signing, e.since, e.until, c.fingerprint, c.spki_hash, c.subject_hash, " \
-  "c.subject, c.issuer, c.serial, c.not_before, c.not_after, c.names, c.key_kind, "             \
-  "c.signature_kind, c.is_ca, c.could_sign, c.is_self_signed"
+#define TRUST_FACT_COLUMNS                                                                    \
+  "c.fingerprint, c.spki_hash, c.subject_hash, c.subject, c.issuer, c.serial, "               \
+  "c.not_before, c.not_after, c.names, c.key_kind, c.signature_kind, c.is_ca, c.could_sign, " \
+  "c.is_self_signed"
+#define TRUST_ENTRY_COLUMNS                                                                 \
+  "e.id, e.layer, e.trust, e.label, e.hosts, e.reason, e.owner, e.added_at, e.expires_at, " \
+  "e.only_this, e.emit_signing, e.since, e.until, " TRUST_FACT_COLUMNS
 #define TRUST_ENTRY_TABLES " FROM entry e JOIN certificate c ON c.id = e.certificate "
 #define TRUST_PIN_COLUMNS                                                                \
   "id, layer, spki_hash, pattern, port, mode, role, position, expires_at, note, owner, " \
@@ -24,9 +26,11 @@ namespace trust {
 
 inline constexpr int kEntryColumns = 27;
 
+CertificateFacts facts_of(const Query& row, int first); // TRUST_FACT_COLUMNS from there on
 Entry entry_of(const Query& row);
 PinRow pin_of(const Query& row);
 std::string hosts_text(const std::vector<Pattern>& hosts); // sorted, one a line
+std::vector<Pattern> hosts_of(std::string_view text);      // the same back
 std::string pin_place(const PinRow& pin);                  // "*.dev.test:8443"
 
 struct Store::Impl {
@@ -65,6 +69,9 @@ struct Store::Impl {
   std::optional<Entry> distrusting(const CertificateFacts& certificate) const;
   std::string free_label(const std::string& wanted) const;
 
+  // Adds what `addition` says to the generation that is being made; none if all was there.
+  std::optional<Made> add(const Asked& asked, const Addition& addition, GenerationNumber generation,
+                          Added& added);
   std::int64_t keep_certificate(const Certificate& certificate, const CertificateFacts& facts);
   // `entry.certificate` must be kept already as row `certificate`. Returns the id.
   std::int64_t insert_entry(const Entry& entry, std::int64_t certificate, GenerationNumber since);
@@ -78,6 +85,7 @@ struct Store::Impl {
 
 // An event for subscribers. `data`: a JSON object.
 void tell(Database& db, UnixTime at, std::string_view kind, const std::string& data);
+void check_reason(std::string_view reason); // Error{too_large}
 
 // SHA-256 over a record's fields, each with its length before it.
 Digest audit_hash(const AuditRecord& record, std::string_view store_id);
