@@ -13,6 +13,7 @@
 #include "cli/command/completion.h"
 #include "cli/command/env.h"
 #include "cli/command/history.h"
+#include "cli/command/identity.h"
 #include "cli/command/list.h"
 #include "cli/command/manual.h"
 #include "cli/command/path.h"
@@ -39,6 +40,8 @@ struct Line {
   EnvArguments env;
   ProfileArguments profile;
   RunArguments run;
+  NewArguments make;
+  CaArguments ca;
   LogArguments log;
   DiffArguments diff;
   RollbackArguments rollback;
@@ -121,6 +124,11 @@ void define_add(CLI::App& app, Line& line) {
   add_ends(*add, a.duration, a.until);
   add->add_flag("--pin", a.pin, "also pin the key, so that no other certificate will do");
   add->add_flag("--replace", a.replace, "in place of the one with this label");
+  add->add_flag(
+         "--tofu", a.tofu,
+         "trust what the server presents at this first contact, and pin its key; never again")
+      ->excludes("--fingerprint")
+      ->excludes("--replace");
   add->add_flag("--skip-invalid", a.skip_invalid, "take the good ones of a file with bad ones");
   add->add_flag("--emit-signing", a.emit_signing,
                 "system-wide, publish a leaf that could sign like a CA");
@@ -219,6 +227,71 @@ void define_use(CLI::App& app, Line& line) {
                               [&line](Context& c) { return run_command(c, line.run); });
   named(run->add_option("command", line.run.command, "the command and its arguments"), "CMD")
       ->required();
+}
+
+void add_key_options(CLI::App& app, std::string& key, std::string& digest, std::int64_t& days) {
+  named(app.add_option("--key", key, "the kind of key"), "KIND")
+      ->check(CLI::IsMember({"ecdsa-p256", "rsa-2048", "rsa-4096", "ed25519"}));
+  named(app.add_option("--digest", digest, "what is signed; Ed25519 has its own"), "DIGEST")
+      ->check(CLI::IsMember({"sha256", "sha384", "sha512"}));
+  whole(named(app.add_option("--days", days, "how long it is valid"), "NUMBER"));
+}
+
+void define_identities(CLI::App& app, Line& line) {
+  NewArguments& n = line.make;
+  CLI::App* make = add_command(app, line, "new", "make a key and a certificate for a server",
+                               [&line](Context& c) { return new_command(c, line.make); });
+  named(make->add_option("name", n.names, "a host, an address or *.name"), "NAME")->required();
+  named(
+      make->add_option("--out", n.out, "key.pem and cert.pem go there; without: the daemon's own"),
+      "DIR");
+  add_key_options(*make, n.key, n.digest, n.days);
+  named(make->add_option("--key-format", n.key_format, "how the key stands in its file"), "FORMAT")
+      ->check(CLI::IsMember({"pkcs8", "traditional"}));
+  named(make->add_option("--passphrase-file", n.passphrase_file,
+                         "encrypt the key with this file's first line"),
+        "FILE");
+  named(make->add_option("--label", n.label, "its name; made of the first NAME if not given"),
+        "LABEL");
+  make->add_flag("--ca", n.ca, "CA:TRUE, as old recipes have it: it could sign for any name");
+  make->add_flag("--from-ca", n.from_ca, "signed by the local CA (trustctl ca init)");
+  make->add_flag("--trust", n.trust, "and trust it, as `add` would");
+  make->add_flag("--renew", n.renew, "the daemon renews it at two thirds of its lifetime");
+  named(make->add_option("--after-renew", n.after_renew,
+                         "renew it, and then run this [[hook]] of trustd.toml"),
+        "HOOK");
+  make->add_flag("--force", n.force, "replace the key and certificate that are there");
+  make->add_flag("--emit-signing", n.emit_signing,
+                 "system-wide, publish it although it could sign like a CA");
+
+  CLI::App* renew = add_command(app, line, "renew", "renew what trustd made, now",
+                                [&line](Context& c) { return renew_command(c, line.id); });
+  named(renew->add_option("id", line.id, "a label, or a fingerprint or its first 16 digits"), "ID")
+      ->required();
+
+  CLI::App* identity = app.add_subcommand("identity", "what trustd made and can renew");
+  identity->require_subcommand(1)->fallthrough();
+  add_command(*identity, line, "list", "keys and certificates, and when they are renewed",
+              identity_list_command);
+  CLI::App* rm = add_command(*identity, line, "rm", "renew it no more; a key of the daemon's goes",
+                             [&line](Context& c) { return identity_remove_command(c, line.id); });
+  named(rm->add_option("id", line.id, "a label, or a fingerprint or its first 16 digits"), "ID")
+      ->required();
+
+  CLI::App* ca = app.add_subcommand("ca", "a CA of your own that can sign for nobody else");
+  ca->require_subcommand(1)->fallthrough();
+  CaArguments& a = line.ca;
+  CLI::App* init = add_command(*ca, line, "init", "make the local CA, and trust it",
+                               [&line](Context& c) { return ca_init_command(c, line.ca); });
+  named(init->add_option("--permit", a.permit,
+                         "what it may sign: a host, *.name, **.name, an address or network"),
+        "PATTERN")
+      ->required()
+      ->allow_extra_args(false);
+  add_key_options(*init, a.key, a.digest, a.days);
+  named(init->add_option("--name", a.name, "its common name"), "NAME");
+  named(init->add_option("--label", a.label, "its label; local-ca if not given"), "LABEL");
+  add_command(*ca, line, "show", "the local CA, and what it may sign", ca_show_command);
 }
 
 void define_history(CLI::App& app, Line& line) {
@@ -362,6 +435,7 @@ int run(int argc, char** argv) {
   define_entries(app, line);
   define_pins(app, line);
   define_use(app, line);
+  define_identities(app, line);
   define_history(app, line);
   define_hidden(app, line);
 

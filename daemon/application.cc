@@ -9,6 +9,7 @@
 #include "daemon/routes/events.h"
 #include "daemon/routes/generations.h"
 #include "daemon/routes/health.h"
+#include "daemon/routes/identities.h"
 #include "daemon/routes/import.h"
 #include "daemon/routes/metrics.h"
 #include "daemon/routes/openapi.h"
@@ -31,8 +32,8 @@ Response refusal(const Error& error) {
 std::vector<Route> all_routes() {
   std::vector<Route> all;
   for (const auto routes : {health_routes, status_routes, certificates_routes, import_routes,
-                            pins_routes, bundles_routes, generations_routes, audit_routes,
-                            events_routes, metrics_routes, openapi_routes}) {
+                            pins_routes, identities_routes, bundles_routes, generations_routes,
+                            audit_routes, events_routes, metrics_routes, openapi_routes}) {
     for (const Route& route : routes()) all.push_back(route);
   }
   return all;

@@ -17,17 +17,20 @@
 #include <string>
 #include <vector>
 
+#include "daemon/alerts.h"
 #include "daemon/application.h"
 #include "daemon/attendant.h"
 #include "daemon/auth.h"
 #include "daemon/changes.h"
 #include "daemon/config.h"
 #include "daemon/front.h"
+#include "daemon/identities.h"
 #include "daemon/instance_lock.h"
 #include "daemon/listener.h"
 #include "daemon/logging.h"
 #include "daemon/named_commands.h"
 #include "daemon/readers.h"
+#include "daemon/renewals.h"
 #include "daemon/service.h"
 #include "daemon/token.h"
 #include "libtrust/error.h"
@@ -102,6 +105,24 @@ std::string names_of(const std::vector<Listener>& listeners) {
   return names;
 }
 
+// What went wrong, or nothing.
+std::optional<std::string> run_hook(const Config& config, const std::string& name,
+                                    const Variables& variables, int stop_fd) {
+  for (const HookConfig& hook : config.hooks) {
+    if (hook.name != name) continue;
+    Command command;
+    command.words = hook.command;
+    command.variables = ordinary_variables(process_environment());
+    command.variables.emplace_back("TRUSTD_HOOK", name);
+    command.variables.insert(command.variables.end(), variables.begin(), variables.end());
+    command.stop_fd = stop_fd;
+    const CommandEnd end = run_command(command);
+    if (end.succeeded()) return std::nullopt;
+    return "the hook " + name + ": " + end.sentence(command);
+  }
+  return "trustd.toml has no hook called \"" + shown(name) + "\"";
+}
+
 void serve(const Options& options) {
   ::umask(077);
   ::mallopt(M_ARENA_MAX, 2); // threads that wait need no heap of their own
@@ -145,6 +166,17 @@ void serve(const Options& options) {
   Rights rights{::geteuid(), trust_group(), token ? token->text() : std::string(),
                 config.listen.tcp_write};
   Service service(config, layout, std::move(rights), system_clock_now, changes, readers);
+  Identities identities(layout, system_clock_now, readers);
+  Renewals renewals(identities, changes, readers, system_clock_now,
+                    {[&config](const std::string& hook, const Variables& variables, int stop_fd) {
+                       return run_hook(config, hook, variables, stop_fd);
+                     },
+                     [&changes](std::string cause, Alert alert) {
+                       raise_alert(changes, std::move(cause), std::move(alert));
+                     },
+                     [&changes](std::string cause) { settle_alert(changes, std::move(cause)); }});
+  service.identities = &identities;
+  service.renewals = &renewals;
   RestApplication application(service);
   const std::string where = names_of(listeners);
   Front front(application, std::move(listeners), front_limits_of(config));
@@ -156,12 +188,17 @@ void serve(const Options& options) {
   std::cout << ready << std::endl;
   {
     const Attendant attendant(
-        [&front] { front.stop(); },
+        [&front, &renewals] {
+          renewals.hurry();
+          front.stop();
+        },
         [&socket_path] { return socket_path.empty() || answers(socket_path); },
         "Serving at " + where);
+    renewals.start();
     front.run();
   }
   serving = nullptr;
+  renewals.stop();
   changes.stop();
   spdlog::info("stopped at generation {} (audit head {})", changes.generation(),
                changes.status().audit_head);

@@ -12,8 +12,10 @@
 #include "daemon/changes.h"
 #include "daemon/config.h"
 #include "daemon/front.h"
+#include "daemon/identities.h"
 #include "daemon/pin_answers.h"
 #include "daemon/readers.h"
+#include "daemon/renewals.h"
 #include "libtrust/guarded.h"
 #include "libtrust/layout.h"
 
@@ -36,6 +38,8 @@ struct Service {
   Changes& changes;
   Readers& readers;
   std::function<FrontCounts()> front_counts; // none: not served by a front
+  Identities* identities = nullptr; // both together, or neither
+  Renewals* renewals = nullptr;
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 
   PinAnswers pin_answers{std::size_t{4} << 20};

@@ -8,7 +8,7 @@ namespace {
 constexpr std::array kKinds{
     AlertKind::expiring,     AlertKind::expired,     AlertKind::not_yet_valid, AlertKind::changed,
     AlertKind::pin_mismatch, AlertKind::unreachable, AlertKind::weak,          AlertKind::lock_out,
-    AlertKind::base,         AlertKind::delivery,    AlertKind::hook,
+    AlertKind::base,         AlertKind::delivery,    AlertKind::hook,          AlertKind::renewal,
 };
 
 } // namespace
@@ -26,6 +26,7 @@ std::string_view name_of(AlertKind kind) noexcept {
     case AlertKind::base: return "base";
     case AlertKind::delivery: return "delivery";
     case AlertKind::hook: return "hook";
+    case AlertKind::renewal: return "renewal";
   }
   return "";
 }

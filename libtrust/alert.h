@@ -26,6 +26,7 @@ enum class AlertKind {
   base,         // the base cannot be read, or lost more than half
   delivery,     // a sink refuses what it is sent
   hook,         // a hook failed after a renewal
+  renewal,      // an identity could not be renewed
 };
 std::string_view name_of(AlertKind kind) noexcept; // "not_yet_valid"
 std::optional<AlertKind> alert_kind_named(std::string_view name) noexcept;

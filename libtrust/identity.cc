@@ -19,9 +19,9 @@ std::vector<Pattern> parse_names(const std::vector<std::string>& texts) {
     }
   }
   if (names.empty()) throw Error(Code::invalid, "a certificate needs a name");
-  if (names.size() > kMostNames) {
+  if (names.size() > kMostCertificateNames) {
     throw Error(Code::too_large,
-                "a certificate has at most " + std::to_string(kMostNames) + " names");
+                "a certificate has at most " + std::to_string(kMostCertificateNames) + " names");
   }
   return names;
 }

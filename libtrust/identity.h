@@ -17,7 +17,7 @@
 
 namespace trust {
 
-inline constexpr std::size_t kMostNames = 100;        // of one certificate
+inline constexpr std::size_t kMostCertificateNames = 100;        // of one certificate
 inline constexpr std::int64_t kMostDays = 36'500;
 inline constexpr std::int64_t kDefaultDays = 365;     // of a server's certificate
 inline constexpr std::int64_t kDefaultCaDays = 3650;

@@ -228,7 +228,7 @@ Certificate issue_for(const ServerCertificate& wish, ByteView spki, const Issuer
     }
     throw Error(Code::conflict,
                 "the local CA may not sign for " + name.text() + ": it is limited to " + permitted,
-                "trustctl new " + name.text() + " without --from-ca");
+                "trustctl new " + name.text() + " --trust");
   }
   if (wish.not_before >= issuer.certificate.not_after()) {
     throw Error(Code::conflict, "the local CA ended on " + rfc3339(issuer.certificate.not_after()),

@@ -159,7 +159,19 @@ AddRequest AddRequest::parse(std::string_view json) {
   AddRequest request = read_add(members);
   const auto pem = members.text("pem", json.size());
   const auto fingerprint = members.text("fingerprint", kMaxTextBytes);
+  const std::vector<std::string> pins = members.texts("pins", kMaxPins);
+  const auto pin_for = members.text("pin_for", kMaxTextBytes);
   members.finish();
+  if (pins.empty() == pin_for.has_value()) {
+    throw Error(Code::usage, "the fields \"pins\" and \"pin_for\" go together");
+  }
+  for (const std::string& pin : pins) {
+    PinRow row;
+    row.pin = Pin::parse(pin);
+    row.pattern = PortPattern::parse(*pin_for);
+    row.position = PinRow::Position::leaf;
+    request.pins.push_back(std::move(row));
+  }
   if (pem.has_value() == fingerprint.has_value()) {
     throw Error(Code::usage, "the request needs one of the fields \"pem\" and \"fingerprint\"");
   }

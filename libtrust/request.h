@@ -31,6 +31,7 @@ struct AddRequest {
   bool only_this_certificate = false;
   bool emit_signing = false;
   bool pin = false;   // pin each leaf's key for its scope or its names
+  std::vector<PinRow> pins; // made in the same generation: a server's own key, for its endpoint
   std::string source; // a file's name, for messages and for the default label
 
   static AddRequest parse(std::string_view json);

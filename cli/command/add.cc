@@ -109,18 +109,24 @@ void add_directory(Context& context, const AddArguments& arguments, const std::s
   }
 }
 
+Error not_a_server(const std::string& source) {
+  return {Code::usage, "--tofu is for a server, and " + shown(source) + " is a file"};
+}
+
 void add_source(Context& context, const AddArguments& arguments, const std::string& source) {
+  if (arguments.tofu && source == "-") throw not_a_server("standard input");
   if (source == "-") return add_bytes(context, arguments, read_stdin(), "standard input");
   if (source.starts_with("https://")) {
     return add_server(context, arguments, said([&] { return Endpoint::parse(source, 443); }));
   }
   struct stat status {};
   if (::stat(source.c_str(), &status) == 0) {
+    if (arguments.tofu) throw not_a_server(source);
     if (S_ISDIR(status.st_mode)) return add_directory(context, arguments, source);
     return add_bytes(context, arguments, read_file(source, kMaxImportBytes), source);
   }
   const int error_number = errno;
-  const bool has_port = source.find(':') != std::string::npos;
+  const bool has_port = arguments.tofu || source.find(':') != std::string::npos;
   if (has_port && source.find('/') == std::string::npos) {
     return add_server(context, arguments, said([&] { return Endpoint::parse(source, 443); }));
   }

@@ -2,7 +2,8 @@
 // `trustctl add`: certificates out of files, directories and standard input, or from a server. A
 // file's bytes are read, looked through for private keys and unpacked here; the daemon gets PEM. A
 // server is dialled from this process, and what it presents is stored only once a person, or a
-// fingerprint that was known before, has vouched for it.
+// fingerprint that was known before, has vouched for it; or, where the person says so with --tofu,
+// at the first contact, and never again for that server.
 
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ struct AddArguments {
   std::optional<std::string> label;
   std::string duration, until; // one of them, or neither
   bool pin = false;
+  bool tofu = false;
   bool replace = false;
   bool skip_invalid = false;
   bool emit_signing = false;

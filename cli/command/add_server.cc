@@ -1,5 +1,6 @@
 // `trustctl add HOST:PORT`.
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/command/add.h"
@@ -8,6 +9,7 @@
 #include "libtrust/dial.h"
 #include "libtrust/error.h"
 #include "libtrust/label.h"
+#include "libtrust/pin.h"
 #include "libtrust/propose.h"
 
 namespace trust {
@@ -113,6 +115,10 @@ Error wrong_fingerprint(const Presented& presented, const Proposal& proposal,
 // Somebody vouches for the certificate, or it is not stored.
 void confirm(const Context& context, const AddArguments& arguments, const Presented& presented,
              const Proposal& proposal, const std::string& text) {
+  if (arguments.tofu) { // the person vouches for the first contact, whatever it shows
+    context.terminal().note(text);
+    return;
+  }
   if (arguments.fingerprint) {
     const Fingerprint expected = said([&] { return Fingerprint::parse(*arguments.fingerprint); });
     if (expected != proposal.certificate.fingerprint()) {
@@ -136,7 +142,50 @@ void confirm(const Context& context, const AddArguments& arguments, const Presen
   }
 }
 
-}  // namespace
+// What was seen at the first contact, for the record.
+std::string evidence(const Presented& presented, UnixTime now, const std::string& reason) {
+  constexpr std::size_t kMostNamed = 8;
+  std::string text = "first contact with " + presented.endpoint.text() + " at " +
+                     presented.address + " on " + rfc3339(now) + ", which presented";
+  for (std::size_t i = 0; i < presented.chain.size() && i < kMostNamed; ++i) {
+    text += " " + presented.chain[i].fingerprint().text();
+  }
+  if (presented.chain.size() > kMostNamed) {
+    text += " and " + std::to_string(presented.chain.size() - kMostNamed) + " more";
+  }
+  return reason.empty() ? text : reason + " (" + text + ")";
+}
+
+// A server that was met before is what it was then, or is refused: a person decides about a change.
+void refuse_another_contact(Context& context, const Presented& presented,
+                            const Proposal& proposal) {
+  const std::string where = presented.endpoint.text();
+  const Json answer =
+      context.client().get("/v1/pins", {{"host", presented.endpoint.host.text()},
+                                        {"port", std::to_string(presented.endpoint.port)}});
+  const Json& pins = array_at(answer, "pins");
+  if (pins.empty()) return;
+  const std::string own = Pin::of(presented.chain.front()).text();
+  const bool has_key = std::any_of(pins.begin(), pins.end(),
+                                   [&](const Json& pin) { return text_at(pin, "pin") == own; });
+  const Json stored =
+      context.client().get("/v1/certificates", {{"host", presented.endpoint.host.text()}});
+  const Json& entries = array_at(stored, "certificates");
+  const std::string fingerprint = proposal.certificate.fingerprint().text();
+  const bool is_stored = std::any_of(entries.begin(), entries.end(), [&](const Json& entry) {
+    return text_at(entry, "fingerprint") == fingerprint && text_at(entry, "trust") != "distrusted";
+  });
+  if (has_key && is_stored) return;
+  throw Error(Code::fingerprint,
+              where +
+                  (has_key ? " presents another certificate, with the same key, than it did"
+                           : " presents another key than it did") +
+                  " when it was met first; nothing was changed",
+              "compare it with the server's; if it is right: trustctl pin rm " + where +
+                  " && trustctl add " + where + " --replace --pin");
+}
+
+} // namespace
 
 void add_server(Context& context, const AddArguments& arguments, const Endpoint& endpoint) {
   if (arguments.fingerprint) said([&] { return Fingerprint::parse(*arguments.fingerprint); });
@@ -155,6 +204,7 @@ void add_server(Context& context, const AddArguments& arguments, const Endpoint&
   const Client& client = context.client();
   const Presented presented = dial(endpoint);
   const Proposal proposal = propose(endpoint, presented.chain, wish, now);
+  if (arguments.tofu) refuse_another_contact(context, presented, proposal);
   confirm(context, arguments, presented, proposal,
           proposal_text(presented, proposal, wish.expires_at, now, context.terminal()));
 
@@ -164,6 +214,11 @@ void add_server(Context& context, const AddArguments& arguments, const Endpoint&
   body["source"] = endpoint.text();
   body["hosts"] = Json::array();
   for (const Pattern& pattern : proposal.hosts) body["hosts"].push_back(pattern.text());
+  if (arguments.tofu) {
+    body["reason"] = evidence(presented, now, context.globals().reason);
+    body["pins"] = Json::array({Pin::of(presented.chain.front()).text()});
+    body["pin_for"] = endpoint.text();
+  }
   if (!arguments.label) {
     body["label"] = arguments.replace
                         ? proposal.label
@@ -172,4 +227,4 @@ void add_server(Context& context, const AddArguments& arguments, const Endpoint&
   print_addition(context, client.post("/v1/certificates", body), proposal.warnings);
 }
 
-}  // namespace trust
+} // namespace trust

@@ -104,6 +104,10 @@ std::variant<Import, Response> prepare(const Call& call, const AddRequest& reque
   import.addition.replace = request.replace;
   import.addition.only_this_certificate = request.only_this_certificate;
   import.addition.emit_signing = request.emit_signing;
+  for (PinRow row : request.pins) {
+    row.expires_at = request.expires_at;
+    import.addition.pins.push_back(std::move(row));
+  }
   for (const BadBlock& block : decoded.bad) {
     import.bad.push_back({block.line, block.reason, Error(Code::invalid, block.reason)});
   }

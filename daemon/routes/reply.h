@@ -50,6 +50,7 @@ Store::Asked asked_by(const Call& call, std::string reason);
 inline const Change& change_of(const Change& change) { return change; }
 inline const Change& change_of(const Added& added) { return added.change; }
 inline const Change& change_of(const Store::PinsAdded& added) { return added.change; }
+inline const Change& change_of(const Store::IdentityAdded& added) { return added.change; }
 
 // 503 not_published, with the generation that is stored.
 Response not_published_response(const Change& change, const std::string& why);

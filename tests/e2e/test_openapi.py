@@ -16,6 +16,8 @@ ROUTES = {
     "/v1/bundle.pem": {"get"}, "/v1/extra.pem": {"get"}, "/v1/truststore.p12": {"get"},
     "/v1/env": {"get"}, "/v1/generations": {"get"}, "/v1/generations/{}": {"get"},
     "/v1/generations/{}/diff": {"get"}, "/v1/generations/{}/rollback": {"post"},
+    "/v1/identities": {"get", "post"}, "/v1/identities/{}": {"get", "delete"},
+    "/v1/identities/{}/renew": {"post"}, "/v1/ca": {"get", "post"},
     "/v1/audit": {"get"}, "/v1/events": {"get"}, "/healthz": {"get"}, "/readyz": {"get"},
     "/metrics": {"get"}, "/openapi.json": {"get"},
 }

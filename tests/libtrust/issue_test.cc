@@ -110,9 +110,9 @@ TEST(Issue, WhatIsNoNameOfAServerIsRefused) {
     EXPECT_THROW(parse_names({name}), Error) << name;
   }
   EXPECT_THROW(parse_names({}), Error);
-  EXPECT_THROW(parse_names(std::vector<std::string>(kMostNames + 1, "x")), Error) << "no such name";
   std::vector<std::string> many;
-  for (std::size_t i = 0; i <= kMostNames; ++i) many.push_back("h" + std::to_string(i) + ".test");
+  for (std::size_t i = 0; i <= kMostCertificateNames; ++i)
+    many.push_back("h" + std::to_string(i) + ".test");
   EXPECT_THROW(parse_names(many), Error);
 }
 
