@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -229,7 +230,8 @@ void define_use(CLI::App& app, Line& line) {
       ->required();
 }
 
-void add_key_options(CLI::App& app, std::string& key, std::string& digest, std::int64_t& days) {
+void add_key_options(CLI::App& app, std::string& key, std::string& digest,
+                     std::optional<std::int64_t>& days) {
   named(app.add_option("--key", key, "the kind of key"), "KIND")
       ->check(CLI::IsMember({"ecdsa-p256", "rsa-2048", "rsa-4096", "ed25519"}));
   named(app.add_option("--digest", digest, "what is signed; Ed25519 has its own"), "DIGEST")

@@ -36,7 +36,7 @@ int ca_init_command(Context& context, const CaArguments& arguments) {
   }
   body["key"] = name_of(said([&] { return parse_key_kind(arguments.key); }));
   body["digest"] = name_of(said([&] { return parse_signing_digest(arguments.digest); }));
-  body["days"] = arguments.days == 0 ? kDefaultCaDays : arguments.days;
+  body["days"] = arguments.days.value_or(kDefaultCaDays);
   if (!arguments.name.empty()) body["name"] = arguments.name;
   if (arguments.label) body["label"] = said([&] { return parse_label(*arguments.label); });
   const Json answer = context.client().post("/v1/ca", body);

@@ -20,7 +20,7 @@ struct NewArguments {
   std::optional<std::string> passphrase_file;
   std::optional<std::string> label;
   std::string after_renew; // means `renew`
-  std::int64_t days = 0;   // 0: as is usual
+  std::optional<std::int64_t> days;
   bool ca = false;
   bool from_ca = false;
   bool trust = false;
@@ -36,7 +36,7 @@ struct CaArguments {
   std::string digest = "sha256";
   std::string name; // "": made up
   std::optional<std::string> label;
-  std::int64_t days = 0;
+  std::optional<std::int64_t> days;
 };
 int ca_init_command(Context& context, const CaArguments& arguments);
 int ca_show_command(Context& context);

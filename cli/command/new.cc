@@ -37,7 +37,7 @@ Wanted wanted_of(const NewArguments& arguments) {
                 said([&] { return parse_key_kind(arguments.key); }),
                 said([&] { return parse_signing_digest(arguments.digest); }),
                 said([&] { return parse_key_format(arguments.key_format); }),
-                arguments.days == 0 ? kDefaultDays : arguments.days,
+                arguments.days.value_or(kDefaultDays),
                 "",
                 arguments.renew || !arguments.after_renew.empty()};
   if (!arguments.out.empty()) {

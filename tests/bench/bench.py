@@ -389,6 +389,34 @@ def command_line(bench):
     at_most("13 trustctl path against python3 -m certifi", a, b, 0.2, "ms")
 
 
+def new_certificate(bench):
+    """14: a key and a certificate, trusted and published, whole process."""
+    need("openssl")
+    home = bench.home("new")
+    with Daemon(bench, home):
+        count = iter(range(1_000_000))
+
+        def whole(*words):
+            return timed(lambda: subprocess.run(words, env=clean_environment(home), check=True,
+                                                stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.DEVNULL)) * 1000
+
+        def ours():
+            name = f"n{next(count)}.test"
+            return whole(str(bench.trustctl), "new", name, "--trust", "--out", str(home / name))
+
+        def theirs():
+            name = f"o{next(count)}"
+            return whole("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                         "ec_paramgen_curve:P-256", "-nodes", "-days", "365", "-subj", "/CN=o.test",
+                         "-addext", "subjectAltName=DNS:o.test", "-keyout",
+                         str(home / f"{name}.key"), "-out", str(home / f"{name}.pem"))
+        for _ in range(3):
+            ours(), theirs()
+        a, b = alternate(max(bench.rounds, 15), ours, theirs)
+        at_most("14 trustctl new P-256 --trust, whole, against openssl req -x509", a, b, 2, "ms")
+
+
 def resident(bench):
     """15, first half: the daemon's resident size."""
     for count, most_mib in ((1000, 16), (100_000, 32)):
@@ -525,7 +553,7 @@ def opening(bench):
 
 
 GOALS = {1: first_request, 2: pooled_request, 3: handshake, 4: opening, 7: pins_rate, 8: idle,
-         9: burst, 10: change, 13: command_line, 15: resident}
+         9: burst, 10: change, 13: command_line, 14: new_certificate, 15: resident}
 
 
 def main():

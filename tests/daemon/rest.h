@@ -42,6 +42,7 @@ class Rest {
     layout_.state = scratch_.path("state");
     layout_.database = scratch_.path("state/trustd.db");
     layout_.store = scratch_.path("state/public");
+    layout_.keys = scratch_.path("state/keys");
     std::filesystem::create_directory(layout_.state);
     start();
   }
@@ -56,7 +57,7 @@ class Rest {
     changes_ = std::make_unique<Changes>(changing, clock(), Store::open(layout_.database, clock()),
                                          std::make_unique<Publisher>(publishing), [] {});
     readers_ = std::make_unique<Readers>(layout_.database, clock());
-    service_ = std::make_unique<Service>(Config{}, layout_, Rights{0, std::nullopt, "", false},
+    service_ = std::make_unique<Service>(config_, layout_, Rights{0, std::nullopt, "", false},
                                          clock(), *changes_, *readers_);
     application_ = std::make_unique<RestApplication>(*service_);
   }
@@ -66,6 +67,18 @@ class Rest {
     service_.reset();
     readers_.reset();
     changes_.reset();
+  }
+
+  // The test's own; null: none.
+  void make_identities(Identities* identities, Renewals* renewals) {
+    service_->identities = identities;
+    service_->renewals = renewals;
+  }
+  // Known from the next start on, which this is.
+  void add_hook(const std::string& name) {
+    config_.hooks.push_back({name, {"/bin/true"}});
+    stop();
+    start();
   }
 
   Clock clock() {
@@ -140,6 +153,7 @@ class Rest {
 
   Scratch scratch_;
   Layout layout_;
+  Config config_;
   std::shared_ptr<std::atomic<UnixTime>> now_ =
       std::make_shared<std::atomic<UnixTime>>(system_clock_now());
   std::unique_ptr<Changes> changes_;
