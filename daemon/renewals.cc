@@ -165,6 +165,9 @@ void Renewals::run_due(UnixTime now) {
       if (is_hurried()) return;
       try {
         if (identity.pending) {
+          // Whatever was stored before a publication that succeeded is published by it.
+          const auto problem = changes_.status().problem;
+          if (problem) throw Error(Code::not_published, "its files stay as they are: " + *problem);
           finish(identity);
         } else {
           const Store::Asked asked{{::geteuid(), ::getpid(), "trustd"},
@@ -251,12 +254,6 @@ Renewals::Renewed Renewals::renew_now(const Store::Asked& asked, const Identity&
 }
 
 std::vector<std::string> Renewals::finish(const Identity& identity) {
-  if (changes_.published() != changes_.generation()) {
-    postpone(identity, AlertKind::renewal,
-             "its files stay as they are until generation " +
-                 std::to_string(changes_.generation()) + " is published");
-    return {"its files stay as they are until it is published"};
-  }
   const Fd directory = open_key_directory(identity.directory);
   const std::string name = pair_name(identity.certificate.fingerprint);
   const auto before = shown_pair(directory.get());
