@@ -20,7 +20,6 @@ std::string ca_name(const PrivateKey& key) {
   return "trustd local CA " + hex(sha256(key.spki())).substr(0, 8);
 }
 
-// Where the hint of a label comes from.
 std::string label_of(const std::vector<Pattern>& names) {
   const std::string label = fitted_label(names.front().text());
   return label.empty() ? "certificate" : label;
@@ -66,12 +65,12 @@ Identities::Minted Identities::mint(const Identity& identity) {
   return {std::move(key), std::move(certificate)};
 }
 
-std::string Identities::free_label(const std::string& wanted) {
+std::string Identities::label_for(const std::string& said, const std::string& wanted) {
   return readers_.with([&](Store& store) {
     const auto is_taken = [&](const std::string& label) {
       EntryFilter filter;
       filter.label = label;
-      if (!store.entries(filter, 1, 0).empty()) return true;
+      if (said.empty() && !store.entries(filter, 1, 0).empty()) return true;
       try {
         store.find_identity(label, kAllDigits);
         return true;
@@ -80,6 +79,14 @@ std::string Identities::free_label(const std::string& wanted) {
         return false;
       }
     };
+    if (!said.empty()) {
+      // Before anything is written, for its directory is called like it.
+      if (is_taken(said)) {
+        throw Error(Code::conflict, "the label \"" + said + "\" is that of another identity",
+                    "another --label, or trustctl identity rm " + said);
+      }
+      return said;
+    }
     for (int i = 1; i <= kMostLabelTries; ++i) {
       const std::string suffix = i == 1 ? "" : "-" + std::to_string(i);
       std::string label = wanted.substr(0, kMaxLabelBytes - suffix.size()) + suffix;
@@ -121,7 +128,7 @@ Identities::Prepared Identities::prepare(const IdentityRequest& request) {
   identity.directory = request.directory;
   identity.renews = request.renew;
   identity.after_renew = request.after_renew;
-  identity.label = request.label.empty() ? free_label(label_of(request.names)) : request.label;
+  identity.label = label_for(request.label, label_of(request.names));
 
   std::optional<Certificate> certificate;
   if (request.public_key) {
@@ -166,7 +173,7 @@ Identities::Prepared Identities::prepare_ca(const CaRequest& request) {
   identity.digest = request.digest;
   identity.days = request.days;
   identity.renews = true;
-  identity.label = request.label.empty() ? free_label(std::string(kCaLabel)) : request.label;
+  identity.label = label_for(request.label, std::string(kCaLabel));
   const UnixTime now = clock_();
   PrivateKey key = PrivateKey::generate(identity.key);
   IssuedCa ca = issue_ca({request.name.empty() ? ca_name(key) : request.name, identity.names,

@@ -47,7 +47,8 @@ class Identities {
 
  private:
   Certificate sign_by_ca(const ServerCertificate& wish, ByteView spki);
-  std::string free_label(const std::string& wanted);
+  // What was said, if no identity has it, else a free one like `wanted`.
+  std::string label_for(const std::string& said, const std::string& wanted);
   void write_files(Identity& identity, const Minted& minted, bool replace);
 
   const Layout layout_;
