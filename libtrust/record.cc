@@ -1,5 +1,6 @@
 #include "libtrust/record.h"
 
+#include <algorithm>
 #include <array>
 
 #include "libtrust/error.h"
@@ -56,6 +57,24 @@ PinRow::Role parse_pin_role(std::string_view text) {
 }
 PinRow::Position parse_pin_position(std::string_view text) {
   return parse_name<PinRow::Position>(text, kPositionNames, "pin position");
+}
+
+std::vector<PinRow> pins_that_count(std::vector<PinRow> matching, UnixTime now) {
+  const auto enforced = [](const PinRow& pin) { return pin.mode == PinRow::Mode::enforce; };
+  const auto rank = [](const PinRow& pin) {
+    return std::pair(pin.pattern.pattern.specificity(), pin.pattern.port != 0);
+  };
+  std::erase_if(matching,
+                [&](const PinRow& pin) { return pin.expires_at && *pin.expires_at <= now; });
+  std::stable_sort(matching.begin(), matching.end(),
+                   [&](const PinRow& a, const PinRow& b) { return rank(a) > rank(b); });
+  const auto first = std::find_if(matching.begin(), matching.end(), enforced);
+  if (first != matching.end()) {
+    const auto most_specific = rank(*first);
+    std::erase_if(matching,
+                  [&](const PinRow& pin) { return enforced(pin) && rank(pin) < most_specific; });
+  }
+  return matching;
 }
 
 CertificateFacts CertificateFacts::of(const Certificate& certificate) {

@@ -87,6 +87,10 @@ struct PinRow {
   GenerationNumber since = 0;
   std::optional<GenerationNumber> until;
 };
+// Of the pins that match a host and port, in any order, those that count at `now`, most specific
+// first: of the enforced ones those of the most specific pattern, for sets are not merged (a looser
+// pattern's keys must not satisfy a stricter one), and every report-only one.
+std::vector<PinRow> pins_that_count(std::vector<PinRow> matching, UnixTime now);
 std::string_view name_of(PinRow::Mode mode) noexcept;
 std::string_view name_of(PinRow::Role role) noexcept;
 std::string_view name_of(PinRow::Position position) noexcept;

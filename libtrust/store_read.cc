@@ -204,19 +204,7 @@ std::vector<PinRow> Store::pins_for(const Host& host, Port port) const {
       if (pin.pattern.pattern.matches(host)) found.push_back(std::move(pin));
     }
   }
-  const auto rank = [](const PinRow& pin) {
-    return std::pair(pin.pattern.pattern.specificity(), pin.pattern.port != 0);
-  };
-  std::stable_sort(found.begin(), found.end(),
-                   [&](const PinRow& a, const PinRow& b) { return rank(a) > rank(b); });
-  // Sets of enforced pins are not merged: a looser pattern's keys must not satisfy a stricter one.
-  const auto counts = [&](const PinRow& pin) { return pin.mode == PinRow::Mode::enforce; };
-  if (const auto first = std::find_if(found.begin(), found.end(), counts); first != found.end()) {
-    const auto most_specific = rank(*first);
-    std::erase_if(found,
-                  [&](const PinRow& pin) { return counts(pin) && rank(pin) < most_specific; });
-  }
-  return found;
+  return pins_that_count(std::move(found), now);
 }
 
 std::optional<UnixTime> Store::next_end() const {
