@@ -4,7 +4,7 @@
 // makes a new T; the parent's is never touched again there, and not destroyed either, for nobody
 // can say in what state it is.
 //
-// Threads: any. No handler is installed (pthread_atfork): a library may be unloaded.
+// Threads: any. No handler is installed (pthread_atfork): the process is somebody else's.
 
 #include <sys/types.h>
 #include <unistd.h>
