@@ -233,6 +233,7 @@ static void NullForTheError(void) {
   CHECK(trust_config_set_resumption(config, 1, NULL) == TRUST_OK);
   CHECK(trust_verify(store, HOST, 0, "", 0, NULL, &peer, NULL) < 0);
   CHECK(trust_verify(store, HOST, 0, pem, strlen(pem), config, &peer, NULL) == TRUST_OK);
+  trust_peer_free(peer);
   CHECK(trust_connect(store, "", port, NULL, &conn, NULL) == TRUST_ERR_ARGUMENT);
   CHECK(trust_conn_start_fd(store, -1, HOST, port, NULL, &conn, NULL) == TRUST_ERR_ARGUMENT);
   CHECK(trust_conn_start(store, "", port, NULL, &conn, NULL) == TRUST_ERR_ARGUMENT);

@@ -63,7 +63,9 @@ static void TakesDerSimplyConcatenated(void) {
   EXPECT(TRUST_OK, trust_verify(store, HOST, 443, der, length, NULL, &peer, &err));
   CHECK_TEXT(trust_peer_fingerprint(peer), world_fingerprint_of(WORLD_ECHO));
   trust_peer_free(peer);
+  const size_t leaf = 4 + (size_t)(der[2] << 8 | der[3]);
   for (size_t cut = 1; cut < length; cut += 7) { /* and nothing that is cut off */
+    if (length - cut == leaf) continue; /* which is a chain by itself */
     const trust_status status =
         trust_verify(store, HOST, 443, der, length - cut, NULL, &peer, NULL);
     CHECK(status < 0 && peer == NULL);
@@ -147,11 +149,11 @@ static void LapsedAndMatchingPinsAreSaid(void) {
   CHECK(trust_peer_pin_status(peer) == TRUST_PIN_MATCH);
   trust_peer_free(peer);
   world_unpin();
-  world_pin(HOST, 0, 1, now + 1);
+  world_pin(HOST, 0, 1, -2);
   EXPECT(TRUST_OK, trust_store_refresh(store, &err));
   const char* const pem = world_chain_pem(WORLD_ECHO);
   trust_status status = TRUST_ERR_PIN_MISMATCH;
-  for (int64_t until = now + 10; status < 0 && (int64_t)time(NULL) < until;) {
+  for (int64_t until = now + 60; status < 0 && (int64_t)time(NULL) < until;) {
     status = trust_verify(store, HOST, 443, pem, strlen(pem), NULL, &peer, NULL);
   }
   CHECK(status == TRUST_OK && trust_peer_pin_status(peer) == TRUST_PIN_LAPSED);

@@ -1,6 +1,5 @@
 /* Steps that many cases take. */
-#ifndef TESTS_CAPI_STEPS_H
-#define TESTS_CAPI_STEPS_H
+#pragma once
 
 #include <stdio.h>
 #include <string.h>
@@ -62,5 +61,3 @@ static inline void echoed(trust_conn* conn, const char* text) {
   }
   CHECK_TEXT(buffer, text);
 }
-
-#endif

@@ -211,7 +211,8 @@ void world_pin(const char* pattern, int right, int enforce, int64_t expires) {
                                       : trust::certificates().nobody.certificate);
   row.mode = enforce != 0 ? trust::PinRow::Mode::enforce : trust::PinRow::Mode::report;
   row.note = "a note";
-  if (expires != 0) row.expires_at = expires;
+  if (expires > 0) row.expires_at = expires;
+  if (expires < 0) row.expires_at = trust::system_clock_now() - expires;
   trust::world().store().add_pins({}, {row});
   trust::world().publish();
 }

@@ -1,7 +1,6 @@
 /* A published store, servers and a daemon's ear, for tests of the C library that are written in C.
  * One world a test; what fails in it is a failure of the test. */
-#ifndef TESTS_CAPI_WORLD_H
-#define TESTS_CAPI_WORLD_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
@@ -41,7 +40,8 @@ void world_damage_store(void);
 /* A CA that signed every server's certificate but the self-signed ones' is trusted; this distrusts
  * it, and publishes. */
 void world_distrust(void);
-/* Pins a pattern to a key that no server has, or (right != 0) to the CA's, and publishes. */
+/* Pins a pattern to a key that no server has, or (right != 0) to the CA's, and publishes.
+ * `expires`: 0 for never; below 0: so many seconds from now. */
 void world_pin(const char* pattern, int right, int enforce, int64_t expires);
 void world_unpin(void); /* everything */
 
@@ -87,6 +87,4 @@ int world_error_is_left(void);
 
 #ifdef __cplusplus
 }
-#endif
-
 #endif
