@@ -417,8 +417,48 @@ def new_certificate(bench):
         at_most("14 trustctl new P-256 --trust, whole, against openssl req -x509", a, b, 2, "ms")
 
 
+def resident_library(bench):
+    """The same GET, verified by the C library and by OpenSSL with one anchor."""
+    need("openssl")
+    home = bench.home("resident-library")
+    certificate, key = home / "server.pem", home / "server.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=bench", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-out", certificate, "-keyout", key],
+                   check=True, stderr=subprocess.DEVNULL)
+    with Daemon(bench, home):
+        bench.ctl(home, "add", str(certificate))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
+    server = subprocess.Popen(["openssl", "s_server", "-quiet", "-www", "-accept",
+                               f"127.0.0.1:{port}", "-cert", certificate, "-key", key],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        def client(program, trust):
+            def run():
+                for _ in range(100):  # until the server listens
+                    done = subprocess.run([bench.tool(program), str(trust), "127.0.0.1", port],
+                                          env=clean_environment(home), stdout=subprocess.PIPE,
+                                          stderr=subprocess.DEVNULL)
+                    if done.returncode == 0:
+                        return int(done.stdout) / 1024
+                    time.sleep(0.05)
+                raise RuntimeError(f"{program} could not connect")
+            return run
+
+        ours, theirs = alternate(bench.rounds,
+                                 client("bench_client", home / ".local/state/trustd/public"),
+                                 client("bench_client_plain", certificate))
+    finally:
+        server.kill()
+        server.wait()
+    print(f"   resident: by libtrust {ours:.2f} MiB, plain OpenSSL {theirs:.2f} MiB", flush=True)
+    at_most("15 library resident over a plain OpenSSL client", ours - theirs, 1, 2, "MiB")
+
+
 def resident(bench):
-    """15, first half: the daemon's resident size."""
+    """15: resident size of the daemon, and of the library over a plain OpenSSL client."""
+    resident_library(bench)
     for count, most_mib in ((1000, 16), (100_000, 32)):
         home = bench.home(f"resident-{count}")
         bench.seed(home, "certificates", count)
