@@ -105,24 +105,6 @@ std::string names_of(const std::vector<Listener>& listeners) {
   return names;
 }
 
-// What went wrong, or nothing.
-std::optional<std::string> run_hook(const Config& config, const std::string& name,
-                                    const Variables& variables, int stop_fd) {
-  for (const HookConfig& hook : config.hooks) {
-    if (hook.name != name) continue;
-    Command command;
-    command.words = hook.command;
-    command.variables = ordinary_variables(process_environment());
-    command.variables.emplace_back("TRUSTD_HOOK", name);
-    command.variables.insert(command.variables.end(), variables.begin(), variables.end());
-    command.stop_fd = stop_fd;
-    const CommandEnd end = run_command(command);
-    if (end.succeeded()) return std::nullopt;
-    return "the hook " + name + ": " + end.sentence(command);
-  }
-  return "trustd.toml has no hook called \"" + shown(name) + "\"";
-}
-
 void serve(const Options& options) {
   ::umask(077);
   ::mallopt(M_ARENA_MAX, 2); // threads that wait need no heap of their own
@@ -167,10 +149,16 @@ void serve(const Options& options) {
                 config.listen.tcp_write};
   Service service(config, layout, std::move(rights), system_clock_now, changes, readers);
   Identities identities(layout, system_clock_now, readers);
+  const NamedCommands commands(config, ordinary_variables(process_environment()),
+                               layout.system ? kHookSocket : "");
+  const auto run_named_hook = [&commands](const std::string& hook, const Variables& variables,
+                                          int stop_fd) -> std::optional<std::string> {
+    const CommandEnd end = commands.run(CommandKind::hook, hook, variables, stop_fd);
+    if (end.succeeded()) return std::nullopt;
+    return commands.sentence_of(CommandKind::hook, hook, end);
+  };
   Renewals renewals(identities, changes, readers, system_clock_now,
-                    {[&config](const std::string& hook, const Variables& variables, int stop_fd) {
-                       return run_hook(config, hook, variables, stop_fd);
-                     },
+                    {run_named_hook,
                      [&changes](std::string cause, Alert alert) {
                        raise_alert(changes, std::move(cause), std::move(alert));
                      },
