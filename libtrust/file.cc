@@ -368,9 +368,14 @@ void NewFile::commit(bool sync) {
   if (sync) sync_directory(directory_);
 }
 
-void NewFile::commit_new() {
+void NewFile::sync_with(Unsynced& others) {
   if (hash_) flush();
-  if (::fsync(fd_.get()) != 0) throw system_error("cannot write " + name_, errno);
+  others.file(directory_, temporary_);
+}
+
+void NewFile::commit_new(bool sync) {
+  if (hash_) flush();
+  if (sync && ::fsync(fd_.get()) != 0) throw system_error("cannot write " + name_, errno);
   int status = static_cast<int>(::syscall(SYS_renameat2, directory_, temporary_.c_str(), directory_,
                                           name_.c_str(), RENAME_NOREPLACE));
   if (status != 0 && (errno == EINVAL || errno == ENOSYS)) { // not on this file system
@@ -381,7 +386,7 @@ void NewFile::commit_new() {
   if (status != 0) throw system_error("cannot write " + name_, errno);
   committed_ = true;
   fd_.reset();
-  sync_directory(directory_);
+  if (sync) sync_directory(directory_);
 }
 
 Digest write_file_at(int directory, const std::string& name, std::string_view bytes, mode_t mode,

@@ -64,6 +64,8 @@ std::string read_own_file(const std::string& path, std::size_t max_bytes);
 std::optional<std::string> read_file_at(int directory, const std::string& name,
                                         std::size_t max_bytes);
 
+class Unsynced;
+
 // A file that appears under its name complete or not at all: written beside as a temporary,
 // fsync, rename, fsync of the directory. Destroyed before commit(), the temporary is removed.
 // Hashes as it writes. Not thread-safe.
@@ -85,8 +87,10 @@ class NewFile {
   // `sync` false leaves both fsyncs to the caller, who syncs the directory's whole content
   // before it becomes visible.
   void commit(bool sync = true);
-  // The same, synced, but Error{conflict} if there is something of that name.
-  void commit_new();
+  // The same, but Error{conflict} if there is something of that name.
+  void commit_new(bool sync = true);
+  // Has its contents synced together with others', before commit(false).
+  void sync_with(Unsynced& others);
 
  private:
   void flush();

@@ -35,24 +35,30 @@ Fd open_pair(int directory, const std::string& name) {
   return Fd(::openat(directory, name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-void write_key(int directory, const Secret& key, bool replace) {
-  NewFile file(directory, kKeyFile, kSecret);
-  file.write_secret(key.view());
+// Both, synced at once and not one after the other: it takes half as long. The key comes first, so
+// that there is never a certificate whose key nobody has.
+void write_both(int directory, const Secret& key, std::string_view pem, bool replace) {
+  NewFile key_file(directory, kKeyFile, kSecret);
+  NewFile certificate_file(directory, kCertificateFile, kPublic);
+  key_file.write_secret(key.view());
+  certificate_file.write(pem);
+  Unsynced unsynced(directory);
+  key_file.sync_with(unsynced);
+  certificate_file.sync_with(unsynced);
+  unsynced.sync();
   if (replace) {
-    file.commit();
+    key_file.commit(false);
+    certificate_file.commit(false);
   } else {
-    file.commit_new();
+    key_file.commit_new(false);
+    try {
+      certificate_file.commit_new(false);
+    } catch (...) {
+      ::unlinkat(directory, kKeyFile, 0); // made a moment ago
+      throw;
+    }
   }
-}
-
-void write_certificate(int directory, std::string_view pem, bool replace) {
-  NewFile file(directory, kCertificateFile, kPublic);
-  file.write(pem);
-  if (replace) {
-    file.commit();
-  } else {
-    file.commit_new();
-  }
+  sync_directory(directory);
 }
 
 Secret taken_from(std::string& bytes) {
@@ -83,13 +89,7 @@ void refuse_existing_pair(int directory, const std::string& path) {
 void write_pair(int directory, const std::string& path, const Secret& key, std::string_view pem,
                 bool replace) {
   if (!replace) refuse_existing_pair(directory, path);
-  write_key(directory, key, replace);
-  try {
-    write_certificate(directory, pem, replace);
-  } catch (...) {
-    if (!replace) ::unlinkat(directory, kKeyFile, 0); // made a moment ago
-    throw;
-  }
+  write_both(directory, key, pem, replace);
   if (replace) remove_pairs_but(directory, {}); // of the other form
   if (replace && exists(directory, kCurrentPair)) ::unlinkat(directory, kCurrentPair, 0);
 }
@@ -103,8 +103,7 @@ void prepare_pair(int directory, const std::string& name, const Secret& key, std
   struct stat facts;
   if (!pair || ::fstat(directory, &facts) != 0 || ::fchmod(pair.get(), facts.st_mode & 0755) != 0)
     throw system_error("cannot make " + name, errno);
-  write_key(pair.get(), key, true);
-  write_certificate(pair.get(), pem, true);
+  write_both(pair.get(), key, pem, true);
   sync_directory(directory);
 }
 

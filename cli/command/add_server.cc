@@ -185,6 +185,16 @@ void refuse_another_contact(Context& context, const Presented& presented,
                   " && trustctl add " + where + " --replace --pin");
 }
 
+// So that a later change is an alert, and not only a refusal.
+void watch(Context& context, const Endpoint& endpoint) {
+  try {
+    context.client().post("/v1/watches",
+                          Json{{"endpoint", endpoint.text()}, {"reason", "its first contact"}});
+  } catch (const Error& error) {
+    context.terminal().note("it is not watched for changes: " + printable(error.message()));
+  }
+}
+
 } // namespace
 
 void add_server(Context& context, const AddArguments& arguments, const Endpoint& endpoint) {
@@ -225,6 +235,7 @@ void add_server(Context& context, const AddArguments& arguments, const Endpoint&
                         : free_label(context, proposal.label, proposal.certificate.fingerprint());
   }
   print_addition(context, client.post("/v1/certificates", body), proposal.warnings);
+  if (arguments.tofu) watch(context, endpoint);
 }
 
 } // namespace trust
