@@ -11,13 +11,13 @@
 namespace trust {
 namespace {
 
-// OpenSSL tells of a failed allocation in its queue, beneath whatever it made of it.
-bool openssl_had_no_memory() noexcept {
-  bool found = false;
-  while (const unsigned long code = ERR_get_error()) {
-    if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) found = true;
+// OpenSSL tells of a failed allocation somewhere in its queue, beside what it made of it.
+bool queue_tells_of_memory() noexcept {
+  while (ERR_peek_error() != 0) {
+    if (openssl_had_no_memory()) return true;
+    ERR_get_error();
   }
-  return found;
+  return false;
 }
 
 Failure failure_of(const Error& error) {
@@ -40,7 +40,7 @@ trust_status tell_of_bug(trust_error** err, const char* what) {
 } // namespace
 
 trust_status failed(trust_error** err) noexcept {
-  if (openssl_had_no_memory()) return tell_no_memory(err);
+  if (queue_tells_of_memory()) return tell_no_memory(err);
   try {
     try {
       throw;

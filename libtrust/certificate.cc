@@ -330,12 +330,22 @@ Fingerprint Fingerprint::parse(std::string_view text) {
 }
 
 Certificate Certificate::from_der(ByteView der) {
+  const ErrorQueueGuard queue;
+  try {
+    return read(der);
+  } catch (const Error&) {
+    // What could not be read for want of memory is no bad certificate.
+    if (openssl_had_no_memory()) throw std::bad_alloc();
+    throw;
+  }
+}
+
+Certificate Certificate::read(ByteView der) {
   if (der.size() > kMaxCertificateBytes) {
     throw Error(Code::too_large, "a certificate of " + std::to_string(der.size()) +
                                      " bytes is over the limit of " +
                                      std::to_string(kMaxCertificateBytes / 1024) + " KiB");
   }
-  const ErrorQueueGuard queue;
   const X509Ptr x509 = parse(der, keyless_context());
   if (!x509) refuse("it is not a certificate");
 

@@ -97,6 +97,7 @@ class Certificate {
 
  private:
   struct Facts;
+  static Certificate read(ByteView der);
   explicit Certificate(std::shared_ptr<const Facts> facts) : facts_(std::move(facts)) {}
   std::shared_ptr<const Facts> facts_;
 };

@@ -92,6 +92,10 @@ class ErrorQueueGuard {
   ~ErrorQueueGuard() { ERR_pop_to_mark(); }
 };
 
+// Whether OpenSSL says, in the thread's queue, that it had no memory. Not inside a mark that others
+// set: what is in the queue stays there.
+bool openssl_had_no_memory() noexcept;
+
 // The same, and the queue is empty meanwhile: SSL_get_error takes any error that was there before
 // for its own. Not inside OpenSSL's callbacks.
 class ErrorQueueAside {
@@ -109,6 +113,8 @@ class ErrorQueueAside {
     std::string function;
     std::string text;
   };
+  void put_back() noexcept;
+
   std::vector<Item> items_;
 };
 

@@ -3,6 +3,7 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <new>
 
 #include "libtrust/handles.h"
 
@@ -107,6 +108,7 @@ bool PathSearch::signed_by(const Certificate& of, const Certificate& by) {
   const ErrorQueueGuard queue;
   EVP_PKEY* key = X509_get0_pubkey(by.x509());
   known->second = key != nullptr && X509_verify(of.x509(), key) == 1;
+  if (!known->second && openssl_had_no_memory()) throw std::bad_alloc();
   if (!known->second) screen_.bad_signature(of, by);
   return known->second;
 }

@@ -27,6 +27,7 @@ void Database::run(const char* sql) {
 }
 
 void Database::fail(int code) const {
+  if (code == SQLITE_IOERR_NOMEM) throw std::bad_alloc();
   const int system_errno = sqlite3_system_errno(db_.get());
   const std::string said = sqlite3_errmsg(db_.get());
   if (code == SQLITE_IOERR_DATA)
@@ -72,7 +73,11 @@ void Database::give_back(std::string_view sql, StatementPtr statement) {
 }
 
 Query::~Query() {
-  if (statement_) db_->give_back(sql_, std::move(statement_));
+  try {
+    if (statement_) db_->give_back(sql_, std::move(statement_));
+  } catch (const std::bad_alloc&) {
+    // It is prepared again when it is needed again.
+  }
 }
 
 bool Query::step() {
@@ -82,9 +87,13 @@ bool Query::step() {
   db_->fail(code);
 }
 
+void Query::require_memory() const {
+  if (sqlite3_errcode(db_->get()) == SQLITE_NOMEM) throw std::bad_alloc();
+}
+
 std::string_view Query::view(int column) const {
   const auto* text = sqlite3_column_text(statement_.get(), column);
-  if (text == nullptr) return {};
+  if (text == nullptr) return require_memory(), std::string_view();
   return {reinterpret_cast<const char*>(text),
           static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
@@ -92,7 +101,7 @@ std::string_view Query::view(int column) const {
 ByteView Query::bytes(int column) const {
   const auto* blob =
       static_cast<const std::uint8_t*>(sqlite3_column_blob(statement_.get(), column));
-  if (blob == nullptr) return {};
+  if (blob == nullptr) return require_memory(), ByteView();
   return {blob, static_cast<std::size_t>(sqlite3_column_bytes(statement_.get(), column))};
 }
 

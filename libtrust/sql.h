@@ -102,6 +102,9 @@ class Query {
   }
 
  private:
+  // What SQLite had no memory for looks like NULL.
+  void require_memory() const;
+
   Database* db_;
   std::string_view sql_;
   StatementPtr statement_;

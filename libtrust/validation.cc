@@ -138,7 +138,7 @@ std::optional<PathFault> ask_openssl(Path path, UnixTime now, const JudgeExtras&
   if (!context || X509_STORE_CTX_init(context.get(), own ? own.get() : empty_store(),
                                       path.front()->x509(), between.get()) != 1)
     throw std::bad_alloc();
-  X509_STORE_CTX_set_app_data(context.get(), &path);
+  if (X509_STORE_CTX_set_app_data(context.get(), &path) != 1) throw std::bad_alloc();
   X509_STORE_CTX_set0_trusted_stack(context.get(), anchors.get());
   if (extras.crls != nullptr)
     X509_STORE_CTX_set0_crls(context.get(), const_cast<STACK_OF(X509_CRL)*>(extras.crls));
