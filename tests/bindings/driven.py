@@ -41,9 +41,11 @@ TOOLS = {"HOME": os.path.join(BUILT, "home"), "PATH": "/usr/bin:/bin", "LANG": "
 
 
 def done(*command, cwd=None, env=None, timeout_s=600):
-    """Runs a tool that must succeed; what it said."""
+    """Runs a tool that must succeed; what it said. None in env takes a variable away."""
     os.makedirs(TOOLS["HOME"], exist_ok=True)  # below BUILT
-    result = subprocess.run(command, cwd=cwd, env={**TOOLS, **(env or {})}, text=True,
+    environment = {**TOOLS, **(env or {})}
+    environment = {name: value for name, value in environment.items() if value is not None}
+    result = subprocess.run(command, cwd=cwd, env=environment, text=True,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, timeout=timeout_s, check=False)
     assert result.returncode == 0, f"{' '.join(command)}\n{result.stdout}"
@@ -75,8 +77,8 @@ def cargo(*arguments, cwd, env=None):
     rustup = os.path.expanduser("~/.cargo/bin")
     found = program("cargo", elsewhere=(f"{rustup}/cargo",))
     rustc = program("rustc", elsewhere=(f"{rustup}/rustc",))
-    env = {**(env or {}), "RUSTC": rustc, "CARGO_TARGET_DIR": os.path.join(BUILT, "rust"),
-           "CARGO_HOME": os.path.join(BUILT, "cargo"), "TRUST_LIB_DIR": DIRECTORY}
+    env = {"RUSTC": rustc, "CARGO_TARGET_DIR": os.path.join(BUILT, "rust"),
+           "CARGO_HOME": os.path.join(BUILT, "cargo"), "TRUST_LIB_DIR": DIRECTORY, **(env or {})}
     if found.startswith(rustup):
         env["RUSTUP_HOME"] = os.path.expanduser("~/.rustup")
         env["HOME"] = os.path.expanduser("~")
@@ -150,12 +152,12 @@ def environment(place, language):
 
 
 class Driver:
-    def __init__(self, place, language):
+    def __init__(self, place, language, start=None):
         self.language = language
         self.log_path = place.path(f"driver-{language}.log")
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                command(language), env=environment(place, language), cwd=place.home, text=True,
+                start or command(language), env=environment(place, language), cwd=place.home, text=True,
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
 
     def do(self, name, server=None, *more):

@@ -51,6 +51,20 @@ def test_cpp_header_stands_alone(place, compiler, standard):
                 "-fsyntax-only", source)
 
 
+def test_cpp_leaks_nothing(place, trusted):
+    """Its driver under the address and undefined behaviour sanitizers: a leak is an exit status."""
+    built = driven.cpp(os.path.join(driven.DRIVERS, "driver.cc"), "driver-cpp-sanitized", "-g",
+                       "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
+    with driven.Driver(place, "cpp", [built]) as driver, \
+         Server(place, mint.self_signed("127.0.0.1")) as stranger:
+        for name, *more in (("get",), ("pooled",), ("pooled",), ("read", "eof", 1000),
+                            ("read", "truncate", 1000), ("cancel",), ("timeout", 50),
+                            ("echo", 1_000_000), ("parallel", 10)):
+            assert driver.do(name, trusted, *more)["outcome"] in ("served", "failed")
+        assert driver.do("get", stranger)["outcome"] == "refused"
+        driver.do("forget")
+
+
 def test_node_finds_the_library_beside_its_addon(place):
     """As packaged: the library with OpenSSL within lies where trust.node is."""
     import shutil

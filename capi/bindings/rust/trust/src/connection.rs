@@ -1,6 +1,8 @@
 use crate::error::call;
 use crate::{c_text, pool, text, Config, Peer, Result, Store};
+use std::cell::Cell;
 use std::io::{self, Read, Write};
+use std::marker::PhantomData;
 use std::os::unix::io::{AsRawFd, RawFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -79,6 +81,8 @@ impl Inner {
 /// `UnexpectedEof` when it just went away; `Error::of` gives this crate's error.
 pub struct Connection {
     inner: Arc<Inner>,
+    // Facts are asked of by one thread at a time: Send, and not Sync.
+    one_thread: PhantomData<Cell<()>>,
 }
 
 impl Connection {
@@ -101,7 +105,8 @@ impl Connection {
         handle: *mut sys::trust_conn,
         pool: Option<Arc<pool::Inner>>,
     ) -> Connection {
-        Connection { inner: Arc::new(Inner { handle, pool, reusable: AtomicBool::new(false) }) }
+        let inner = Arc::new(Inner { handle, pool, reusable: AtomicBool::new(false) });
+        Connection { inner, one_thread: PhantomData }
     }
 
     pub(crate) fn into_inner(self) -> Arc<Inner> {
