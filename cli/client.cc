@@ -129,7 +129,7 @@ Client::Client(ClientSettings settings) : settings_(std::move(settings)) {
 
 Answer Client::exchange(const std::string& method, const std::string& target,
                         const std::string& body, const std::string& content_type) const {
-  const Connection connected = connect_again(server_);
+  const ServerConnection connected = connect_again(server_);
   const auto timeout_ms = method == "GET" ? settings_.timeout_ms : settings_.change_timeout_ms;
   Exchange exchange(connected.fd.get(), timeout_ms, settings_.most_answer_bytes);
   Answer answer;
@@ -172,7 +172,7 @@ std::string Client::get_text(const std::string& path, const Parameters& query) c
 
 void Client::events(const std::string& path, const std::optional<std::string>& last_event_id,
                     const std::function<bool(const Event&)>& receive) const {
-  const Connection connected = connect_again(server_);
+  const ServerConnection connected = connect_again(server_);
   Exchange exchange(connected.fd.get(), settings_.timeout_ms, settings_.most_answer_bytes);
   std::string fields = "Accept: text/event-stream\r\n";
   if (last_event_id) fields += "Last-Event-ID: " + *last_event_id + "\r\n";

@@ -34,7 +34,7 @@ Endpoint tcp_endpoint(const std::string& address) {
 }
 
 struct Attempt {
-  Connection connection;
+  ServerConnection connection;
   int error_number = 0;  // why there is none
 };
 
@@ -150,7 +150,7 @@ Error nobody_answers(const std::vector<SocketCandidate>& candidates) {
   return {Code::no_daemon, message, machine ? "trustctl start --system" : "trustctl start"};
 }
 
-Connection connect_again(const Server& server) {
+ServerConnection connect_again(const Server& server) {
   Attempt attempt = connect_to(server.socket.address);
   if (!attempt.connection.fd) throw nobody_answers({server.socket});
   if (!server.is_tcp() && !may_be_believed(attempt.connection.uid)) {

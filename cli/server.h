@@ -23,7 +23,7 @@ struct Server {
   bool is_tcp() const;
 };
 
-struct Connection {
+struct ServerConnection {
   Fd fd;
   uid_t uid = static_cast<uid_t>(-1);
   pid_t pid = 0;
@@ -34,7 +34,7 @@ struct Connection {
 std::optional<Server> find_server(const std::vector<SocketCandidate>& candidates);
 
 // A new connection to the same server, checked anew. Error{no_daemon} if it is gone.
-Connection connect_again(const Server& server);
+ServerConnection connect_again(const Server& server);
 
 // What goes into `Host`.
 std::string host_header(const Server& server);

@@ -35,7 +35,7 @@ std::optional<Error> refused_on_tcp(const Rights& rights,
 
 } // namespace
 
-std::optional<Error> refused_access(const Rights& rights, const Peer& peer,
+std::optional<Error> refused_access(const Rights& rights, const Caller& peer,
                                     std::optional<std::string_view> authorization, Access access) {
   if (!peer.unix_socket) return refused_on_tcp(rights, authorization, access);
   if (access == Access::open || access == Access::read) return std::nullopt;

@@ -29,7 +29,7 @@ struct Rights {
 
 // Nothing when the peer may, else Error{forbidden} or Error{unauthorized}. `authorization` is the
 // field of the request, compared in constant time.
-std::optional<Error> refused_access(const Rights& rights, const Peer& peer,
+std::optional<Error> refused_access(const Rights& rights, const Caller& peer,
                                     std::optional<std::string_view> authorization, Access access);
 
 // The number of the group `trust`, by its name; none if this machine has no such group.

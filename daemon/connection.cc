@@ -7,13 +7,13 @@
 
 namespace trust {
 
-Connection::Connection(std::uint64_t connection_id, Fd socket, std::shared_ptr<const Peer> who,
-                       Quota::Tally& of_uid)
+ClientConnection::ClientConnection(std::uint64_t connection_id, Fd socket,
+                                   std::shared_ptr<const Caller> who, Quota::Tally& of_uid)
     : id(connection_id), fd(std::move(socket)), peer(std::move(who)), tally(of_uid) {
   deadline.owner = this;
 }
 
-std::string_view Connection::receive(std::span<char> buffer) {
+std::string_view ClientConnection::receive(std::span<char> buffer) {
   for (;;) {
     const ssize_t got = recv(fd.get(), buffer.data(), buffer.size(), 0);
     if (got > 0) {
@@ -33,7 +33,7 @@ std::string_view Connection::receive(std::span<char> buffer) {
   }
 }
 
-Connection::Moved Connection::send() {
+ClientConnection::Moved ClientConnection::send() {
   while (sent < out.size()) {
     const ssize_t put = ::send(fd.get(), out.data() + sent, out.size() - sent, MSG_NOSIGNAL);
     if (put >= 0) {
@@ -50,9 +50,9 @@ Connection::Moved Connection::send() {
   return Moved::all;
 }
 
-void Connection::finish_sending() noexcept { shutdown(fd.get(), SHUT_WR); }
+void ClientConnection::finish_sending() noexcept { shutdown(fd.get(), SHUT_WR); }
 
-std::size_t Connection::held_bytes() const noexcept {
+std::size_t ClientConnection::held_bytes() const noexcept {
   return reader.held_bytes() + unread.size() + out.size();
 }
 

@@ -18,7 +18,7 @@
 
 namespace trust {
 
-class Connection {
+class ClientConnection {
  public:
   enum class State {
     reading,   // a request, or the wait for one
@@ -29,8 +29,8 @@ class Connection {
   };
   enum class Moved { all, some, failed };
 
-  Connection(std::uint64_t connection_id, Fd socket, std::shared_ptr<const Peer> who,
-             Quota::Tally& of_uid);
+  ClientConnection(std::uint64_t connection_id, Fd socket, std::shared_ptr<const Caller> who,
+                   Quota::Tally& of_uid);
 
   // Reads into `buffer`; what came is empty when there is nothing now, the end, or a failure.
   std::string_view receive(std::span<char> buffer);
@@ -45,7 +45,7 @@ class Connection {
 
   const std::uint64_t id;
   const Fd fd;
-  const std::shared_ptr<const Peer> peer;
+  const std::shared_ptr<const Caller> peer;
   Quota::Tally& tally;
   State state = State::reading;
 
@@ -72,7 +72,7 @@ class Connection {
   std::size_t in_work_bytes = 0; // of the request that is being answered
   std::size_t counted_bytes = 0; // in the quota
 
-  Deadline deadline;
+  LoopDeadline deadline;
 };
 
 } // namespace trust

@@ -11,12 +11,12 @@ namespace trust {
 using LoopTime = std::chrono::steady_clock::time_point;
 
 // A place in at most one list. What holds it stays where it is while it is in one.
-class Deadline {
+class LoopDeadline {
  public:
-  Deadline() = default;
-  ~Deadline() { clear(); }
-  Deadline(const Deadline&) = delete;
-  Deadline& operator=(const Deadline&) = delete;
+  LoopDeadline() = default;
+  ~LoopDeadline() { clear(); }
+  LoopDeadline(const LoopDeadline&) = delete;
+  LoopDeadline& operator=(const LoopDeadline&) = delete;
 
   void clear() noexcept {
     if (previous_ == nullptr) return;
@@ -29,8 +29,8 @@ class Deadline {
 
  private:
   friend class Deadlines;
-  Deadline* previous_ = nullptr;
-  Deadline* next_ = nullptr;
+  LoopDeadline* previous_ = nullptr;
+  LoopDeadline* next_ = nullptr;
   LoopTime at_;
 };
 
@@ -46,7 +46,7 @@ class Deadlines {
   Deadlines(const Deadlines&) = delete;
   Deadlines& operator=(const Deadlines&) = delete;
 
-  void set(Deadline& deadline, LoopTime now) noexcept {
+  void set(LoopDeadline& deadline, LoopTime now) noexcept {
     deadline.clear();
     deadline.at_ = now + ahead_;
     deadline.previous_ = ends_.previous_;
@@ -61,8 +61,8 @@ class Deadlines {
   }
 
   // Takes out the first that is due; null when none is.
-  Deadline* take_due(LoopTime now) noexcept {
-    Deadline* first = ends_.next_;
+  LoopDeadline* take_due(LoopTime now) noexcept {
+    LoopDeadline* first = ends_.next_;
     if (first == &ends_ || first->at_ > now) return nullptr;
     first->clear();
     return first;
@@ -70,7 +70,7 @@ class Deadlines {
 
  private:
   std::chrono::milliseconds ahead_;
-  Deadline ends_;
+  LoopDeadline ends_;
 };
 
 } // namespace trust

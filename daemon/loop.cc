@@ -136,7 +136,7 @@ void Loop::turn() {
              events[static_cast<std::size_t>(i)].events);
   }
   for (const std::uint64_t id : again) {
-    Connection* connection = find(id);
+    ClientConnection* connection = find(id);
     if (connection == nullptr) continue;
     connection->queued = false;
     advance(*connection);
@@ -144,7 +144,7 @@ void Loop::turn() {
   if (std::exchange(pull_all_, false)) {
     forget_ended_streams();
     for (const std::uint64_t id : std::vector(streams_)) {
-      Connection* connection = find(id);
+      ClientConnection* connection = find(id);
       if (connection == nullptr) continue;
       connection->pull_due = true;
       advance(*connection);
@@ -179,7 +179,7 @@ void Loop::on_event(std::uint64_t tag, std::uint32_t events) {
     if (tag < listeners_.size()) accept_from(listeners_[tag]);
     return;
   }
-  Connection* connection = find(tag);
+  ClientConnection* connection = find(tag);
   if (connection == nullptr) return; // closed earlier in this turn
   if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) connection->readable = true;
   if ((events & (EPOLLRDHUP | EPOLLHUP)) != 0) connection->near_end = true;
@@ -216,9 +216,9 @@ void Loop::watch_listeners(bool watched) {
 }
 
 void Loop::admit_connection(Fd socket) {
-  std::shared_ptr<const Peer> peer;
+  std::shared_ptr<const Caller> peer;
   try {
-    peer = std::make_shared<const Peer>(peer_of(socket.get()));
+    peer = std::make_shared<const Caller>(peer_of(socket.get()));
   } catch (const Error&) {
     return; // it has gone again
   }
@@ -239,8 +239,9 @@ void Loop::admit_connection(Fd socket) {
   }
   const std::uint64_t id = (std::uint64_t{next_number_} << 32) | place;
   if (++next_number_ == 0) next_number_ = 1;
-  connections_[place] = std::make_unique<Connection>(id, std::move(socket), std::move(peer), tally);
-  Connection& connection = *connections_[place];
+  connections_[place] =
+      std::make_unique<ClientConnection>(id, std::move(socket), std::move(peer), tally);
+  ClientConnection& connection = *connections_[place];
   ++open_;
   if (room == Room::granted) {
     quota_.take(tally, Resource::connections, 1);
@@ -265,14 +266,14 @@ void Loop::admit_connection(Fd socket) {
   }
 }
 
-Connection* Loop::find(std::uint64_t id) noexcept {
+ClientConnection* Loop::find(std::uint64_t id) noexcept {
   const std::uint32_t place = place_of(id);
   if (place >= connections_.size()) return nullptr;
-  Connection* connection = connections_[place].get();
+  ClientConnection* connection = connections_[place].get();
   return connection != nullptr && connection->id == id ? connection : nullptr;
 }
 
-void Loop::drop(Connection& connection) {
+void Loop::drop(ClientConnection& connection) {
   const std::uint64_t id = connection.id;
   const uid_t uid = connection.peer->uid;
   Quota::Tally& tally = connection.tally;
@@ -292,7 +293,7 @@ void Loop::drop(Connection& connection) {
 
 void Loop::collect_mail() {
   for (Mailbox::Delivery& delivery : mailbox_->collect()) {
-    Connection* connection = find(delivery.connection);
+    ClientConnection* connection = find(delivery.connection);
     if (connection == nullptr || connection->state != State::waiting) continue;
     quota_.give_back(connection->tally, Resource::waiting, 1);
     connection->state = State::reading;
@@ -309,26 +310,26 @@ void Loop::collect_mail() {
 
 void Loop::forget_ended_streams() {
   std::erase_if(streams_, [this](std::uint64_t id) {
-    const Connection* connection = find(id);
+    const ClientConnection* connection = find(id);
     return connection == nullptr || connection->state != State::streaming;
   });
 }
 
 void Loop::expire() {
   const auto each_due = [this](Deadlines& list, auto&& use) {
-    while (Deadline* deadline = list.take_due(now_)) {
-      use(*static_cast<Connection*>(deadline->owner));
+    while (LoopDeadline* deadline = list.take_due(now_)) {
+      use(*static_cast<ClientConnection*>(deadline->owner));
     }
   };
-  each_due(idle_deadlines_, [this](Connection& connection) { drop(connection); });
-  each_due(linger_deadlines_, [this](Connection& connection) { drop(connection); });
-  each_due(write_deadlines_, [this](Connection& connection) { drop(connection); });
-  each_due(stall_deadlines_, [this](Connection& connection) { drop(connection); });
-  each_due(request_deadlines_, [this](Connection& connection) {
+  each_due(idle_deadlines_, [this](ClientConnection& connection) { drop(connection); });
+  each_due(linger_deadlines_, [this](ClientConnection& connection) { drop(connection); });
+  each_due(write_deadlines_, [this](ClientConnection& connection) { drop(connection); });
+  each_due(stall_deadlines_, [this](ClientConnection& connection) { drop(connection); });
+  each_due(request_deadlines_, [this](ClientConnection& connection) {
     refuse(connection, {408, "timeout", "the request did not arrive in time"});
     advance(connection);
   });
-  each_due(comment_deadlines_, [this](Connection& connection) { comment(connection); });
+  each_due(comment_deadlines_, [this](ClientConnection& connection) { comment(connection); });
   if (accept_again_at_ && now_ >= *accept_again_at_) {
     accept_again_at_.reset();
     if (!stopping_) watch_listeners(true);

@@ -35,7 +35,7 @@ class Loop {
   FrontCounts counts() const noexcept;
 
  private:
-  using State = Connection::State;
+  using State = ClientConnection::State;
 
   // loop.cc: turns, arrivals, deadlines, the end
   void turn();
@@ -49,33 +49,33 @@ class Loop {
   void expire();
   void begin_stop();
   void publish_counts() noexcept;
-  Connection* find(std::uint64_t id) noexcept;
-  void drop(Connection& connection);
+  ClientConnection* find(std::uint64_t id) noexcept;
+  void drop(ClientConnection& connection);
 
   // loop_requests.cc: what happens on one connection
-  void advance(Connection& connection);
-  void come_back_to(Connection& connection);
-  void count_bytes(Connection& connection);
-  bool has_room(Connection& connection);
-  bool read_more(Connection& connection);
-  void read_bytes(Connection& connection, std::string_view bytes);
-  RequestReader::Step on_head(Connection& connection, bool body_has_begun);
-  void on_request(Connection& connection, bool is_last_here);
-  bool await(Connection& connection, std::size_t request_bytes);
-  void on_outcome(Connection& connection, Semantics::Outcome outcome);
-  void answer(Connection& connection, const Response& response);
-  void turn_away(Connection& connection, const Response& response);
-  void refuse(Connection& connection, const Refusal& refusal);
-  void begin_writing(Connection& connection, std::string bytes);
-  bool write_more(Connection& connection);
-  bool throw_away(Connection& connection);
-  void wait_for_room(Connection& connection, bool wait);
-  void begin_stream(Connection& connection, EventStream stream);
-  bool pull(Connection& connection);
-  bool stream_more(Connection& connection);
-  void comment(Connection& connection);
-  void end_stream(Connection& connection);
-  void set_deadline(Connection& connection, Deadlines& list) {
+  void advance(ClientConnection& connection);
+  void come_back_to(ClientConnection& connection);
+  void count_bytes(ClientConnection& connection);
+  bool has_room(ClientConnection& connection);
+  bool read_more(ClientConnection& connection);
+  void read_bytes(ClientConnection& connection, std::string_view bytes);
+  RequestReader::Step on_head(ClientConnection& connection, bool body_has_begun);
+  void on_request(ClientConnection& connection, bool is_last_here);
+  bool await(ClientConnection& connection, std::size_t request_bytes);
+  void on_outcome(ClientConnection& connection, Semantics::Outcome outcome);
+  void answer(ClientConnection& connection, const Response& response);
+  void turn_away(ClientConnection& connection, const Response& response);
+  void refuse(ClientConnection& connection, const Refusal& refusal);
+  void begin_writing(ClientConnection& connection, std::string bytes);
+  bool write_more(ClientConnection& connection);
+  bool throw_away(ClientConnection& connection);
+  void wait_for_room(ClientConnection& connection, bool wait);
+  void begin_stream(ClientConnection& connection, EventStream stream);
+  bool pull(ClientConnection& connection);
+  bool stream_more(ClientConnection& connection);
+  void comment(ClientConnection& connection);
+  void end_stream(ClientConnection& connection);
+  void set_deadline(ClientConnection& connection, Deadlines& list) {
     list.set(connection.deadline, now_);
   }
 
@@ -91,7 +91,7 @@ class Loop {
   LoopTime now_;
 
   // A connection's id: its place here, and a number that no other connection at this place had.
-  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<ClientConnection>> connections_;
   std::vector<std::uint32_t> free_places_;
   std::uint32_t next_number_ = 1;
   std::size_t open_ = 0;

@@ -69,7 +69,7 @@ Response response_to(const Refusal& refusal) {
 
 } // namespace
 
-void Loop::advance(Connection& connection) {
+void Loop::advance(ClientConnection& connection) {
   for (int step = 0; step < kStepsPerTurn; ++step) {
     bool more = false;
     if (!connection.finished) {
@@ -94,11 +94,11 @@ void Loop::advance(Connection& connection) {
   come_back_to(connection);
 }
 
-void Loop::come_back_to(Connection& connection) {
+void Loop::come_back_to(ClientConnection& connection) {
   if (!std::exchange(connection.queued, true)) again_.push_back(connection.id);
 }
 
-void Loop::count_bytes(Connection& connection) {
+void Loop::count_bytes(ClientConnection& connection) {
   const std::size_t held = connection.held_bytes() + connection.in_work_bytes;
   if (held > connection.counted_bytes) {
     quota_.take(connection.tally, Resource::buffered_bytes, held - connection.counted_bytes);
@@ -110,7 +110,7 @@ void Loop::count_bytes(Connection& connection) {
 
 // Reading.
 
-bool Loop::read_more(Connection& connection) {
+bool Loop::read_more(ClientConnection& connection) {
   if (!connection.unread.empty()) {
     const std::string kept = std::exchange(connection.unread, {});
     read_bytes(connection, kept);
@@ -134,7 +134,7 @@ bool Loop::read_more(Connection& connection) {
   return connection.readable;
 }
 
-void Loop::read_bytes(Connection& connection, std::string_view bytes) {
+void Loop::read_bytes(ClientConnection& connection, std::string_view bytes) {
   using Step = RequestReader::Step;
   RequestReader& reader = connection.reader;
   for (int requests = 0; requests < kRequestsPerStep && !bytes.empty() &&
@@ -165,7 +165,7 @@ void Loop::read_bytes(Connection& connection, std::string_view bytes) {
 
 // What clients make the front hold, by sending slowly or by not taking answers, is bounded for a
 // uid and in all. Refuses and says false when it is too much already.
-bool Loop::has_room(Connection& connection) {
+bool Loop::has_room(ClientConnection& connection) {
   const Room room = quota_.check(connection.tally, Resource::buffered_bytes, 0);
   if (room == Room::granted) return true;
   refuse(connection, too_busy(room, "this user's requests and answers hold too much memory",
@@ -173,7 +173,7 @@ bool Loop::has_room(Connection& connection) {
   return false;
 }
 
-RequestReader::Step Loop::on_head(Connection& connection, bool body_has_begun) {
+RequestReader::Step Loop::on_head(ClientConnection& connection, bool body_has_begun) {
   using Step = RequestReader::Step;
   Head& head = connection.reader.head();
   head.request.peer = connection.peer;
@@ -198,14 +198,14 @@ RequestReader::Step Loop::on_head(Connection& connection, bool body_has_begun) {
   const Step step = connection.reader.begin_body(max_body);
   if (step == Step::more && wants_continue) {
     connection.out += kContinue;
-    if (connection.send() == Connection::Moved::failed) connection.finished = true;
+    if (connection.send() == ClientConnection::Moved::failed) connection.finished = true;
   }
   return step;
 }
 
 // Answering.
 
-void Loop::on_request(Connection& connection, bool is_last_here) {
+void Loop::on_request(ClientConnection& connection, bool is_last_here) {
   Head& head = connection.reader.head();
   if (stopping_ && is_last_here) connection.form.close = true;
   bool on_worker = false;
@@ -239,7 +239,7 @@ void Loop::on_request(Connection& connection, bool is_last_here) {
 }
 
 // Whether there is room for one more that waits; else it is answered here.
-bool Loop::await(Connection& connection, std::size_t request_bytes) {
+bool Loop::await(ClientConnection& connection, std::size_t request_bytes) {
   const Room room = quota_.check(connection.tally, Resource::waiting, 1);
   if (room != Room::granted) {
     ++refused_;
@@ -254,7 +254,7 @@ bool Loop::await(Connection& connection, std::size_t request_bytes) {
   return true;
 }
 
-void Loop::on_outcome(Connection& connection, Semantics::Outcome outcome) {
+void Loop::on_outcome(ClientConnection& connection, Semantics::Outcome outcome) {
   if (outcome.later) {
     if (!await(connection, 0)) return;
     workers_->submit([mailbox = mailbox_, id = connection.id, later = std::move(*outcome.later)](
@@ -266,11 +266,11 @@ void Loop::on_outcome(Connection& connection, Semantics::Outcome outcome) {
   }
 }
 
-void Loop::answer(Connection& connection, const Response& response) {
+void Loop::answer(ClientConnection& connection, const Response& response) {
   begin_writing(connection, semantics_.write(response, connection.form));
 }
 
-void Loop::turn_away(Connection& connection, const Response& response) {
+void Loop::turn_away(ClientConnection& connection, const Response& response) {
   ++refused_;
   connection.reader.reset();
   connection.unread.clear();
@@ -279,11 +279,11 @@ void Loop::turn_away(Connection& connection, const Response& response) {
   answer(connection, response);
 }
 
-void Loop::refuse(Connection& connection, const Refusal& refusal) {
+void Loop::refuse(ClientConnection& connection, const Refusal& refusal) {
   turn_away(connection, response_to(refusal));
 }
 
-void Loop::begin_writing(Connection& connection, std::string bytes) {
+void Loop::begin_writing(ClientConnection& connection, std::string bytes) {
   connection.in_work_bytes = 0;
   connection.state = State::writing;
   if (connection.out.empty()) {
@@ -294,11 +294,11 @@ void Loop::begin_writing(Connection& connection, std::string bytes) {
   if (!write_more(connection) && !connection.finished) set_deadline(connection, write_deadlines_);
 }
 
-bool Loop::write_more(Connection& connection) {
+bool Loop::write_more(ClientConnection& connection) {
   switch (connection.send()) {
-    case Connection::Moved::failed: connection.finished = true; return false;
-    case Connection::Moved::some: wait_for_room(connection, true); return false;
-    case Connection::Moved::all: break;
+    case ClientConnection::Moved::failed: connection.finished = true; return false;
+    case ClientConnection::Moved::some: wait_for_room(connection, true); return false;
+    case ClientConnection::Moved::all: break;
   }
   wait_for_room(connection, false);
   ++requests_;
@@ -316,7 +316,7 @@ bool Loop::write_more(Connection& connection) {
   return true;
 }
 
-bool Loop::throw_away(Connection& connection) {
+bool Loop::throw_away(ClientConnection& connection) {
   if (connection.readable && !connection.ended) {
     const std::size_t got = connection.receive(buffer_).size();
     connection.thrown_away += got;
@@ -327,7 +327,7 @@ bool Loop::throw_away(Connection& connection) {
   return false;
 }
 
-void Loop::wait_for_room(Connection& connection, bool wait) {
+void Loop::wait_for_room(ClientConnection& connection, bool wait) {
   if (connection.blocked == wait) return;
   connection.blocked = wait;
   epoll_event event{};
@@ -340,7 +340,7 @@ void Loop::wait_for_room(Connection& connection, bool wait) {
 
 // Streaming.
 
-void Loop::begin_stream(Connection& connection, EventStream stream) {
+void Loop::begin_stream(ClientConnection& connection, EventStream stream) {
   if (connection.form.head_only) {
     begin_writing(connection, Semantics::stream_head());
     return;
@@ -364,7 +364,7 @@ void Loop::begin_stream(Connection& connection, EventStream stream) {
 }
 
 // Fills the stream's buffer up to its bound. False when the stream has failed.
-bool Loop::pull(Connection& connection) {
+bool Loop::pull(ClientConnection& connection) {
   while (connection.pull_due && connection.unsent() < limits_.stream_buffer) {
     std::string events;
     try {
@@ -383,7 +383,7 @@ bool Loop::pull(Connection& connection) {
   return true;
 }
 
-bool Loop::stream_more(Connection& connection) {
+bool Loop::stream_more(ClientConnection& connection) {
   if (!pull(connection)) {
     connection.finished = true; // without the last chunk: the client sees that it was cut
     return false;
@@ -391,26 +391,26 @@ bool Loop::stream_more(Connection& connection) {
   if (connection.unsent() == 0) return false;
   const std::size_t before = connection.unsent();
   switch (connection.send()) {
-    case Connection::Moved::failed: connection.finished = true; return false;
-    case Connection::Moved::some: {
+    case ClientConnection::Moved::failed: connection.finished = true; return false;
+    case ClientConnection::Moved::some: {
       const bool was_blocked = connection.blocked;
       wait_for_room(connection, true);
       if (!was_blocked || connection.unsent() < before) set_deadline(connection, stall_deadlines_);
       return false;
     }
-    case Connection::Moved::all: break;
+    case ClientConnection::Moved::all: break;
   }
   wait_for_room(connection, false);
   set_deadline(connection, comment_deadlines_);
   return connection.pull_due;
 }
 
-void Loop::comment(Connection& connection) {
+void Loop::comment(ClientConnection& connection) {
   append_chunk(connection.out, kComment);
   advance(connection);
 }
 
-void Loop::end_stream(Connection& connection) {
+void Loop::end_stream(ClientConnection& connection) {
   const bool whole = pull(connection);
   quota_.give_back(connection.tally, Resource::streams, 1);
   connection.stream.reset();

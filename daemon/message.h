@@ -41,7 +41,7 @@ struct Request {
 
   bool has_body = false;  // announced by the head, be it of length 0
   std::string body;       // empty until the whole body is there
-  std::shared_ptr<const Peer> peer;
+  std::shared_ptr<const Caller> peer;
 
   // The first value of that name, if any.
   std::optional<std::string_view> query_value(std::string_view name) const noexcept;

@@ -26,7 +26,7 @@ bool is_port(std::string_view text) noexcept {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-bool is_our_host(std::string_view host, const Peer& peer) {
+bool is_our_host(std::string_view host, const Caller& peer) {
   std::string_view name = host;
   std::string_view port;
   const std::size_t colon = host.rfind(':');

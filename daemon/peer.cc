@@ -60,12 +60,12 @@ std::string address_text(const sockaddr_storage& address) {
 
 } // namespace
 
-bool Peer::in_group(gid_t wanted) const noexcept {
+bool Caller::in_group(gid_t wanted) const noexcept {
   if (!unix_socket) return false;
   return gid == wanted || std::find(groups.begin(), groups.end(), wanted) != groups.end();
 }
 
-std::string Peer::executable() const {
+std::string Caller::executable() const {
   if (pid <= 0) return {};
   std::array<char, PATH_MAX> target{};
   const std::string link = "/proc/" + std::to_string(pid) + "/exe";
@@ -73,14 +73,14 @@ std::string Peer::executable() const {
   return length > 0 ? std::string(target.data(), static_cast<std::size_t>(length)) : std::string();
 }
 
-Peer peer_of(int socket) {
+Caller peer_of(int socket) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   // Our own end says the family; the other end of a UNIX socket has no name.
   if (getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
     throw system_error("cannot read the address of a connection", errno);
   }
-  Peer peer;
+  Caller peer;
   if (address.ss_family == AF_UNIX) {
     ucred credentials{};
     size = sizeof credentials;

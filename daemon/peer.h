@@ -12,7 +12,7 @@ namespace trust {
 
 inline constexpr uid_t kNobodyKnown = static_cast<uid_t>(-1);
 
-struct Peer {
+struct Caller {
   bool unix_socket = false;
   // Of a UNIX socket only: what the kernel says of the process that called connect(). On TCP
   // nobody vouches for the peer, and `uid` is kNobodyKnown.
@@ -32,6 +32,6 @@ struct Peer {
 
 // Reads SO_PEERCRED and SO_PEERGROUPS, or the address of a TCP peer, of a connected socket.
 // Error{io} when the kernel will not say, as when the peer has gone already.
-Peer peer_of(int socket);
+Caller peer_of(int socket);
 
 } // namespace trust

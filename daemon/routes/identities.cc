@@ -43,7 +43,7 @@ Identities& identities_of(const Call& call) {
 // themselves. By TCP nobody vouches for the caller.
 void refuse_others_paths(const Call& call, const IdentityRequest& request) {
   if (request.directory.empty()) return;
-  const Peer& peer = *call.request.peer;
+  const Caller& peer = *call.request.peer;
   const bool may = peer.unix_socket && (peer.uid == 0 || peer.uid == call.service.rights.own_uid);
   if (may) return;
   throw Error(Code::forbidden,

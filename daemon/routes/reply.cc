@@ -114,7 +114,7 @@ Response answer_read(const Call& call, const std::function<Json(Store&, Generati
 
 Store::Asked asked_by(const Call& call, std::string reason) {
   Store::Asked asked;
-  const Peer& peer = *call.request.peer;
+  const Caller& peer = *call.request.peer;
   asked.actor.uid = peer.unix_socket ? peer.uid : call.service.rights.own_uid;
   asked.actor.pid = peer.unix_socket ? peer.pid : 0;
   asked.actor.executable = peer.unix_socket ? peer.executable() : "tcp " + peer.address;

@@ -11,8 +11,8 @@ const std::string kToken(64, 'a');
 
 Rights rights(bool tcp_write = false) { return {kDaemon, kTrust, kToken, tcp_write}; }
 
-Peer on_socket(uid_t uid, gid_t gid = 1000, std::vector<gid_t> groups = {}) {
-  Peer peer;
+Caller on_socket(uid_t uid, gid_t gid = 1000, std::vector<gid_t> groups = {}) {
+  Caller peer;
   peer.unix_socket = true;
   peer.uid = uid;
   peer.gid = gid;
@@ -20,9 +20,9 @@ Peer on_socket(uid_t uid, gid_t gid = 1000, std::vector<gid_t> groups = {}) {
   return peer;
 }
 
-Peer on_tcp() { return {}; }
+Caller on_tcp() { return {}; }
 
-bool may(const Rights& rights, const Peer& peer, Access access,
+bool may(const Rights& rights, const Caller& peer, Access access,
          std::optional<std::string_view> authorization = {}) {
   return !refused_access(rights, peer, authorization, access);
 }
@@ -87,7 +87,7 @@ TEST(Auth, TcpChangesOnlyWhenConfigured) {
 }
 
 TEST(Auth, NobodyKnownIsNotADaemonWithThatNumber) {
-  Peer peer = on_tcp();
+  Caller peer = on_tcp();
   peer.uid = 0;
   EXPECT_FALSE(may(rights(true), peer, Access::change));
 }

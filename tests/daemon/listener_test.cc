@@ -147,14 +147,14 @@ TEST(Listener, TakesNothingWhenTheManagerPassedNothing) {
   EXPECT_TRUE(listeners_from_manager().empty());
 }
 
-TEST(Peer, IsWhoConnected) {
+TEST(Caller, IsWhoConnected) {
   const TemporaryDirectory directory;
   const std::string path = directory.path() + "/s";
   const Listener listener = listen_unix(path, 0600);
   const Client client(path);
   const Fd accepted(accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
   ASSERT_TRUE(accepted);
-  const Peer peer = peer_of(accepted.get());
+  const Caller peer = peer_of(accepted.get());
   EXPECT_TRUE(peer.unix_socket);
   EXPECT_EQ(peer.uid, getuid());
   EXPECT_EQ(peer.pid, getpid());
@@ -166,7 +166,7 @@ TEST(Peer, IsWhoConnected) {
   EXPECT_EQ(peer.executable(), std::filesystem::read_symlink("/proc/self/exe").string());
 }
 
-TEST(Peer, OfTcpIsNobodyKnown) {
+TEST(Caller, OfTcpIsNobodyKnown) {
   const Listener listener = listen_tcp("127.0.0.1:0");
   const Fd client(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_storage address{};
@@ -177,7 +177,7 @@ TEST(Peer, OfTcpIsNobodyKnown) {
   ASSERT_EQ(poll(&wait, 1, 10'000), 1);
   const Fd accepted(accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
   ASSERT_TRUE(accepted);
-  const Peer peer = peer_of(accepted.get());
+  const Caller peer = peer_of(accepted.get());
   EXPECT_FALSE(peer.unix_socket);
   EXPECT_EQ(peer.uid, kNobodyKnown);
   EXPECT_EQ(peer.local_port, listener.port());

@@ -34,7 +34,7 @@ class OriginTable : public testing::TestWithParam<Row> {};
 TEST_P(OriginTable, IsDecided) {
   const Row& row = GetParam();
   Request head;
-  const auto peer = std::make_shared<Peer>();
+  const auto peer = std::make_shared<Caller>();
   peer->unix_socket = row.unix_socket;
   peer->local_port = row.unix_socket ? 0 : 8443;
   head.peer = peer;

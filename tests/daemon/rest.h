@@ -142,12 +142,12 @@ class Rest {
     request.if_match = asking.if_match;
     request.if_none_match = asking.if_none_match;
     request.last_event_id = asking.last_event_id;
-    Peer peer;
+    Caller peer;
     peer.unix_socket = true;
     peer.uid = asking.uid;
     peer.gid = 1000;
     peer.pid = ::getpid();
-    request.peer = std::make_shared<const Peer>(std::move(peer));
+    request.peer = std::make_shared<const Caller>(std::move(peer));
     return request;
   }
 
