@@ -27,8 +27,8 @@ namespace {
 // The kernel takes less where net.core.somaxconn says so.
 constexpr int kBacklog = 4096;
 
-Fd new_socket(int family) {
-  Fd fd(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+Fd new_socket(int family, int type = SOCK_STREAM) {
+  Fd fd(socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd) throw system_error("cannot make a socket", errno);
   return fd;
 }
@@ -98,8 +98,8 @@ Directory open_socket_directory(const std::string& path) {
   return {std::move(readable), std::move(so_far)};
 }
 
-// Error{conflict} unless `name` is free or a socket that nobody listens at.
-void check_free(const Fd& directory, const std::string& name, const std::string& path) {
+// Error{conflict} unless `name` is free or a socket of that type that nobody listens at.
+void check_free(const Fd& directory, const std::string& name, const std::string& path, int type) {
   struct stat status {};
   if (fstatat(directory.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == ENOENT) return;
@@ -108,7 +108,7 @@ void check_free(const Fd& directory, const std::string& name, const std::string&
   if (!S_ISSOCK(status.st_mode)) {
     throw Error(Code::conflict, "what stands at the socket's path is not a socket: " + shown(path));
   }
-  const Fd probe = new_socket(AF_UNIX);
+  const Fd probe = new_socket(AF_UNIX, type);
   const sockaddr_un address = unix_address(path_in(directory, name));
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
       (errno == ECONNREFUSED || errno == ENOENT)) {
@@ -189,7 +189,8 @@ void Listener::remove_path() noexcept {
   directory_.reset();
 }
 
-Listener listen_unix(const std::string& path, mode_t mode, std::optional<gid_t> group) {
+Listener Listener::at_path(int type, const std::string& path, mode_t mode,
+                           std::optional<gid_t> group) {
   const std::size_t slash = path.rfind('/');
   if (path.empty() || path.front() != '/' || slash + 1 == path.size()) {
     throw Error(Code::invalid, "the path of a socket is absolute: " + shown(path));
@@ -206,25 +207,31 @@ Listener listen_unix(const std::string& path, mode_t mode, std::optional<gid_t> 
   if (flock(directory.get(), LOCK_EX) != 0) {
     throw system_error("cannot lock the directory of " + shown(path), errno);
   }
-  check_free(directory, made.file_, path);
+  check_free(directory, made.file_, path, type);
   unlinkat(directory.get(), made.file_.c_str(), 0);
 
   // Nobody above can lead this path elsewhere, and it is the one that clients are shown.
   std::string name = checked.path + "/" + made.file_;
   if (name.size() >= sizeof(sockaddr_un::sun_path)) name = path_in(directory, made.file_);
   const sockaddr_un address = unix_address(name);
-  made.fd_ = new_socket(AF_UNIX);
+  made.fd_ = new_socket(AF_UNIX, type);
+  const int on = 1;
+  if (type == SOCK_DGRAM &&
+      setsockopt(made.fd_.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof on) != 0) {
+    throw system_error("cannot ask who sends to " + shown(path), errno);
+  }
   fchmod(made.fd_.get(), 0600); // bind() takes it as the mode to begin with
   if (bind(made.fd_.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     throw system_error("cannot make the socket " + shown(path), errno);
   }
   struct stat status {};
-  // Until listen() nobody can connect, and by then the socket is as it is to be.
+  // Until listen() nobody can connect, and by then the socket is as it is to be; datagrams can be
+  // sent by its owner alone until the mode is.
   if ((group && fchownat(directory.get(), made.file_.c_str(), static_cast<uid_t>(-1), *group,
                          AT_SYMLINK_NOFOLLOW) != 0) ||
       fchmodat(directory.get(), made.file_.c_str(), mode, 0) != 0 ||
       fstatat(directory.get(), made.file_.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0 ||
-      listen(made.fd_.get(), kBacklog) != 0) {
+      (type == SOCK_STREAM && listen(made.fd_.get(), kBacklog) != 0)) {
     const int failed = errno;
     unlinkat(directory.get(), made.file_.c_str(), 0);
     throw system_error("cannot set up the socket " + shown(path), failed);
@@ -234,6 +241,14 @@ Listener listen_unix(const std::string& path, mode_t mode, std::optional<gid_t> 
   flock(directory.get(), LOCK_UN);
   made.directory_ = std::move(directory);
   return made;
+}
+
+Listener listen_unix(const std::string& path, mode_t mode, std::optional<gid_t> group) {
+  return Listener::at_path(SOCK_STREAM, path, mode, group);
+}
+
+Listener listen_datagrams(const std::string& path, mode_t mode) {
+  return Listener::at_path(SOCK_DGRAM, path, mode, {});
 }
 
 Listener listen_tcp(std::string_view text) {

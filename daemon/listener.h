@@ -29,8 +29,11 @@ class Listener {
  private:
   Listener() = default;
   friend Listener listen_unix(const std::string&, mode_t, std::optional<gid_t>);
+  friend Listener listen_datagrams(const std::string&, mode_t);
   friend Listener listen_tcp(std::string_view);
   friend std::vector<Listener> listeners_from_manager();
+  static Listener at_path(int type, const std::string& path, mode_t mode,
+                          std::optional<gid_t> group);
   void remove_path() noexcept;
 
   Fd fd_;
@@ -50,6 +53,9 @@ class Listener {
 // Error{store_access} for a directory that others can write to, Error{invalid} for a path that
 // is relative or too long for an address, else as system_error.
 Listener listen_unix(const std::string& path, mode_t mode, std::optional<gid_t> group = {});
+
+// The same for datagrams, each of which the kernel marks with who sent it (SO_PASSCRED).
+Listener listen_datagrams(const std::string& path, mode_t mode);
 
 // "127.0.0.1:8443" or "[::1]:8443"; port 0 takes a free one. Error{invalid} for anything that is
 // not the loopback, Error{conflict} when the port is taken.
