@@ -15,6 +15,7 @@
 #include "daemon/routes/openapi.h"
 #include "daemon/routes/pins.h"
 #include "daemon/routes/status.h"
+#include "daemon/routes/verify.h"
 
 namespace trust {
 namespace {
@@ -32,7 +33,8 @@ Response refusal(const Error& error) {
 std::vector<Route> all_routes() {
   std::vector<Route> all;
   for (const auto routes : {health_routes, status_routes, certificates_routes, import_routes,
-                            pins_routes, identities_routes, bundles_routes, generations_routes,
+                            pins_routes, verify_routes, identities_routes, bundles_routes,
+                            generations_routes,
                             audit_routes, events_routes, metrics_routes, openapi_routes}) {
     for (const Route& route : routes()) all.push_back(route);
   }

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -31,12 +32,14 @@
 #include "daemon/named_commands.h"
 #include "daemon/readers.h"
 #include "daemon/renewals.h"
+#include "daemon/report_receiver.h"
 #include "daemon/service.h"
 #include "daemon/token.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
 #include "libtrust/layout.h"
 #include "libtrust/publish.h"
+#include "libtrust/report.h"
 #include "libtrust/store.h"
 
 namespace trust {
@@ -97,6 +100,23 @@ FrontLimits front_limits_of(const Config& config) {
   limits.connections_per_uid = config.limits.connections_per_user;
   limits.workers = config.limits.workers;
   return limits;
+}
+
+// Programs need no reports to be safe, so the daemon serves without them too.
+std::optional<ReportReceiver> reports_to(Changes& changes, const std::string& socket) {
+  try {
+    return std::optional<ReportReceiver>(
+        std::in_place, report_socket(socket), system_clock_now, [&changes](const Json& data) {
+          changes.submit(
+              [text = data.dump()](Store& store) {
+                store.tell_subscribers("pin_mismatch_reported", text);
+              },
+              nullptr);
+        });
+  } catch (const Error& error) {
+    spdlog::warn("no program can report a pin that does not match: {}", error.message());
+    return std::nullopt;
+  }
 }
 
 std::string names_of(const std::vector<Listener>& listeners) {
@@ -169,6 +189,8 @@ void serve(const Options& options) {
   const std::string where = names_of(listeners);
   Front front(application, std::move(listeners), front_limits_of(config));
   service.front_counts = [&front] { return front.counts(); };
+  const auto reports = reports_to(changes, layout.socket);
+  if (reports) service.report_counts = [&reports] { return reports->counts(); };
   serving = &front;
 
   const std::string ready = "trustd " TRUST_VERSION " ready at " + where + ", store " +

@@ -31,7 +31,7 @@ class Reported {
   explicit Reported(ReportedLimits limits = {}) : limits_(limits) {}
 
   // Counts a claim of that uid; the data of an event that is due now, if one is:
-  // {"claimed_by", "uid", "pid", "kind", "host", "port", "fingerprint", "pin", "count" (since it
+  // {"claimed_by", "uid", "pid", "report", "host", "port", "fingerprint", "pin", "count" (since it
   // was told last), "total", "first_at", "last_at"}.
   std::optional<Json> count(uid_t uid, pid_t pid, const Report& report, UnixTime now);
 

@@ -11,15 +11,21 @@
 #include "daemon/auth.h"
 #include "daemon/changes.h"
 #include "daemon/config.h"
+#include "daemon/errands.h"
 #include "daemon/front.h"
 #include "daemon/identities.h"
 #include "daemon/pin_answers.h"
+#include "daemon/published.h"
 #include "daemon/readers.h"
 #include "daemon/renewals.h"
+#include "daemon/report_receiver.h"
 #include "libtrust/guarded.h"
 #include "libtrust/layout.h"
 
 namespace trust {
+
+// Servers that are dialled at once because somebody asked for it.
+inline constexpr std::size_t kMostProbes = 8;
 
 struct Service {
   Service(Config config_read, Layout places, Rights who_may, Clock time, Changes& changing,
@@ -29,7 +35,8 @@ struct Service {
         rights(std::move(who_may)),
         clock(std::move(time)),
         changes(changing),
-        readers(reading) {}
+        readers(reading),
+        published(layout.store, changing) {}
 
   const Config config;
   const Layout layout;
@@ -37,14 +44,19 @@ struct Service {
   const Clock clock;
   Changes& changes;
   Readers& readers;
-  std::function<FrontCounts()> front_counts; // none: not served by a front
   Identities* identities = nullptr; // both together, or neither
   Renewals* renewals = nullptr;
+  std::function<FrontCounts()> front_counts;   // none: not served by a front
+  std::function<ReportCounts()> report_counts; // none: nobody can report
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 
+  Published published;
   PinAnswers pin_answers{std::size_t{4} << 20};
   // Counting reads the whole table, so it is done once a generation.
   Guarded<std::pair<std::optional<GenerationNumber>, Counts>> counted;
+
+  // Last, so that it ends while all the rest is there still.
+  Errands errands{kMostProbes};
 };
 
 } // namespace trust

@@ -16,6 +16,8 @@ constexpr std::size_t kMaxPathBytes = 4096;
 constexpr std::size_t kMaxHosts = 200;
 constexpr std::size_t kMaxPins = 1000;
 constexpr std::size_t kMaxAccept = 100'000;
+// PEM of kMaxChainBytes has a third more, and there may be some text around the blocks.
+constexpr std::size_t kMaxChainText = 2 * kMaxChainBytes;
 
 std::string named(std::string_view name) { return "\"" + shown(name) + "\""; }
 
@@ -96,6 +98,22 @@ class Members {
                   "a whole number from " + std::to_string(least) + " to " + std::to_string(most));
     }
     return value->get<std::int64_t>();
+  }
+
+  // 0 to 65535; none if it is not there, or null.
+  std::optional<Port> port(const std::string& name) {
+    const Value* value = take(name);
+    if (value == nullptr || value->is_null()) return std::nullopt;
+    if (!value->is_number_unsigned() || value->get<std::uint64_t>() > 0xFFFF) {
+      throw wrong(name, "a port, a number from 0 to 65535");
+    }
+    return value->get<Port>();
+  }
+
+  Host host(const std::string& name) {
+    const auto value = text(name, kMaxTextBytes);
+    if (!value) throw Error(Code::usage, "the request needs the field " + named(name));
+    return Host::parse(*value);
   }
 
   std::vector<Pattern> patterns(const std::string& name) {
@@ -304,6 +322,32 @@ std::string parse_reason(std::string_view json) {
   std::string reason = members.text("reason", kMaxTextBytes).value_or("");
   members.finish();
   return reason;
+}
+
+VerifyRequest VerifyRequest::parse(std::string_view json) {
+  Members members = Members::parse(json);
+  VerifyRequest request;
+  request.host = members.host("host");
+  request.port = members.port("port").value_or(0);
+  const auto chain = members.text("chain_pem", kMaxChainText);
+  request.at = time_of(members.text("at", kMaxTextBytes));
+  members.finish();
+  if (!chain) throw Error(Code::usage, "the request needs the field \"chain_pem\"");
+  request.chain_pem = *chain;
+  return request;
+}
+
+ProbeRequest ProbeRequest::parse(std::string_view json) {
+  Members members = Members::parse(json);
+  ProbeRequest request;
+  request.host = members.host("host");
+  request.port = members.port("port");
+  request.starttls = members.text("starttls", kMaxTextBytes);
+  members.finish();
+  if (request.port == Port{0}) {
+    throw Error(Code::usage, "the field \"port\" is 0, which no server listens at");
+  }
+  return request;
 }
 
 RollbackRequest RollbackRequest::parse(std::string_view json) {

@@ -89,6 +89,25 @@ struct CaRequest {
 // The reason of a request that says nothing else; nothing at all is `{}`.
 std::string parse_reason(std::string_view json);
 
+// POST /v1/verify
+struct VerifyRequest {
+  Host host;
+  Port port = 0;         // 0: pins of any port
+  std::string chain_pem; // PEM, the server's own first; yet to be decoded
+  std::optional<UnixTime> at; // judged as of then; none: now
+
+  static VerifyRequest parse(std::string_view json);
+};
+
+// POST /v1/probe
+struct ProbeRequest {
+  Host host;
+  std::optional<Port> port;
+  std::optional<std::string> starttls; // a name of starttls.h; yet to be read
+
+  static ProbeRequest parse(std::string_view json);
+};
+
 // POST /v1/generations/{n}/rollback; nothing at all is `{}`.
 struct RollbackRequest {
   std::vector<std::string> accept;

@@ -391,6 +391,10 @@ std::vector<Event> Store::events(std::uint64_t after, std::size_t limit) const {
   return events;
 }
 
+void Store::tell_subscribers(std::string_view kind, std::string_view data) {
+  tell(impl_->db, impl_->clock(), kind, std::string(data));
+}
+
 std::uint64_t Store::last_event() const {
   Query query(impl_->db, "SELECT coalesce(max(number), 0) FROM event");
   query.step();

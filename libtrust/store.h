@@ -228,6 +228,8 @@ class Store {
   std::optional<std::uint64_t> verify_audit() const;
   std::vector<Event> events(std::uint64_t after, std::size_t limit) const;
   std::uint64_t last_event() const;
+  // For subscribers and nothing else: no generation, no audit record. `data`: a JSON object.
+  void tell_subscribers(std::string_view kind, std::string_view data);
 
   // ---- for publication ----------------------------------------------------
   // Every entry in force with its DER, streamed: layers beneath first, then own, by id. The

@@ -91,6 +91,14 @@ Answer metrics(const Call& call) {
     figures.one("trustd_requests_refused_total", "counter",
                 "Requests refused before a route saw them.", front.refused);
   }
+  if (service.report_counts) {
+    const ReportCounts reports = service.report_counts();
+    figures.one("trustd_reports_total", "counter", "Mismatches that programs claimed to have met.",
+                reports.received);
+    figures.one("trustd_reports_refused_total", "counter", "Datagrams that are no report.",
+                reports.refused);
+    figures.one("trustd_reported", "gauge", "Claims that are remembered.", reports.kept);
+  }
   const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - service.started;
   figures.one("trustd_uptime_seconds", "gauge", "Since the start.", uptime.count());
   figures.one("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());

@@ -40,7 +40,7 @@ TEST(Reported, SaysWhoClaimsWhat) {
   ASSERT_TRUE(event);
   EXPECT_EQ((*event)["claimed_by"], "uid 1000");
   EXPECT_EQ((*event)["pid"], 77);
-  EXPECT_EQ((*event)["kind"], "pin_mismatch");
+  EXPECT_EQ((*event)["report"], "pin_mismatch");
   EXPECT_EQ((*event)["host"], "dev.test");
   EXPECT_EQ((*event)["port"], 443);
   EXPECT_EQ((*event)["fingerprint"], report_for("dev.test").fingerprint.text());

@@ -13,6 +13,7 @@ ROUTES = {
     "/v1/status": {"get"}, "/v1/certificates": {"get", "post"},
     "/v1/certificates/{}": {"get", "patch", "delete"}, "/v1/certificates/{}/pem": {"get"},
     "/v1/pins": {"get", "post"}, "/v1/pins/{}": {"get", "delete"},
+    "/v1/verify": {"post"}, "/v1/probe": {"post"},
     "/v1/bundle.pem": {"get"}, "/v1/extra.pem": {"get"}, "/v1/truststore.p12": {"get"},
     "/v1/env": {"get"}, "/v1/generations": {"get"}, "/v1/generations/{}": {"get"},
     "/v1/generations/{}/diff": {"get"}, "/v1/generations/{}/rollback": {"post"},
@@ -129,10 +130,12 @@ def properties(document, schema, prefix="", depth=0):
 def test_unknown_fields_are_refused_by_name(rest):
     for path, body in (("/v1/certificates", {"pem": mint.self_signed("x.test").pem, "trsut": "root"}),
                        ("/v1/pins", {"pattern": "x.test", "pins": [], "modee": "enforce"}),
+                       ("/v1/verify", {"host": "x.test", "chain_pem": "", "prot": 443}),
+                       ("/v1/probe", {"host": "x.test", "prot": 443}),
                        ("/v1/generations/1/rollback", {"acept": []})):
         answer = rest.post(path, body)
         assert answer.status in (400, 422), str(answer)
-        unknown = next(key for key in body if key in ("trsut", "modee", "acept"))
+        unknown = next(key for key in body if key in ("trsut", "modee", "acept", "prot"))
         assert unknown in answer["detail"], str(answer)
 
 
@@ -206,6 +209,7 @@ def test_what_the_command_prints_is_what_is_answered(place, rest):
     printed("GET", "/v1/generations", 200, "generations")
     printed("GET", "/v1/generations/1/diff", 200, "diff", "1", "2")
     printed("GET", "/v1/audit", 200, "log")
+    printed("POST", "/v1/verify", 200, "verify", "--chain", path, "one.test")
     printed("DELETE", f"/v1/certificates/{one.fingerprint}", 200, "rm", "one")
     failed = place.ctl("--json", "show", "nothing")
     assert failed.status == 5

@@ -121,6 +121,39 @@ TEST(Request, PinsAreARowEach) {
   EXPECT_THROW(PinsRequest::parse(R"({"pattern":"*","pins":[")" + a + "\"]}"), Error);
 }
 
+TEST(Request, ChainsAreJudgedForAHostAndPort) {
+  const VerifyRequest request = VerifyRequest::parse(
+      R"({"host":"API.dev.test.","port":8443,"chain_pem":"x","at":"2027-01-01T00:00:00Z"})");
+  EXPECT_EQ(request.host.text(), "api.dev.test");
+  EXPECT_EQ(request.port, 8443);
+  EXPECT_EQ(request.chain_pem, "x");
+  EXPECT_EQ(request.at, parse_time("2027-01-01T00:00:00Z"));
+  EXPECT_EQ(VerifyRequest::parse(R"({"host":"a.test","chain_pem":""})").port, 0);
+  for (const char* wrong :
+       {R"({"host":"a.test"})", R"({"chain_pem":"x"})", R"({"host":"127.1","chain_pem":"x"})",
+        R"({"host":".dev.test","chain_pem":"x"})", R"({"host":"a.test","chain_pem":1})",
+        R"({"host":"a.test","chain_pem":"x","port":65536})",
+        R"({"host":"a.test","chain_pem":"x","port":-1})",
+        R"({"host":"a.test","chain_pem":"x","port":"443"})",
+        R"({"host":"a.test","chain_pem":"x","at":"yesterday"})",
+        R"({"host":"a.test","chain_pem":"x","now":"2027-01-01T00:00:00Z"})"}) {
+    EXPECT_THROW(VerifyRequest::parse(wrong), Error) << wrong;
+  }
+  EXPECT_THROW(VerifyRequest::parse(R"({"host":"a.test","chain_pem":")" +
+                                    std::string(3 * kMaxChainBytes, 'x') + "\"}"),
+               Error);
+}
+
+TEST(Request, AProbeNamesAServer) {
+  const ProbeRequest request =
+      ProbeRequest::parse(R"({"host":"mail.test","port":587,"starttls":"smtp"})");
+  EXPECT_EQ(request.port, 587);
+  EXPECT_EQ(request.starttls, "smtp");
+  EXPECT_FALSE(ProbeRequest::parse(R"({"host":"a.test"})").port);
+  EXPECT_THROW(ProbeRequest::parse(R"({"host":"a.test","port":0})"), Error);
+  EXPECT_THROW(ProbeRequest::parse(R"({"host":"a.test","path":"/"})"), Error);
+}
+
 TEST(Request, ARollbackMayBeEmpty) {
   EXPECT_TRUE(RollbackRequest::parse("").accept.empty());
   const RollbackRequest request = RollbackRequest::parse(R"({"accept":["pin:1"],"plan":true})");

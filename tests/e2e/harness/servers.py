@@ -1,14 +1,16 @@
 """TLS servers: Flask as a process, and a plain one whose chain is what the test says."""
 
+import glob
 import http.server
 import os
 import re
+import socket
 import socketserver
 import ssl
 import subprocess
 import threading
 
-from harness import wait
+from harness import need, wait
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PROGRAMS = os.path.join(HERE, "programs")
@@ -117,6 +119,141 @@ class Tls:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class StartTls:
+    """A server that begins in clear, in SMTP, IMAP or PostgreSQL's protocol, and then speaks TLS.
+    `heard` is what came after the handshake, of each connection."""
+
+    def __init__(self, place, minted, protocol, host="127.0.0.1"):
+        self.minted = minted
+        self.protocol = protocol
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(*minted.write(place.root, "starttls-" + protocol))
+        self.heard = []
+        self.listener = socket.create_server((host, 0))
+        self.port = self.listener.getsockname()[1]
+        self.at = f"{host}:{self.port}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(30)
+                try:
+                    getattr(self, "_" + self.protocol)(connection)
+                    with self.context.wrap_socket(connection, server_side=True) as secure:
+                        self.heard.append(secure.recv(1000))
+                except OSError:
+                    continue  # it was only looked at
+
+    @staticmethod
+    def _line(connection):
+        line = b""
+        while not line.endswith(b"\r\n"):
+            piece = connection.recv(1)
+            if not piece:
+                raise OSError("closed")
+            line += piece
+        return line
+
+    def _smtp(self, connection):
+        connection.sendall(b"220 mail.test ESMTP\r\n")
+        while True:
+            word = self._line(connection).split()[0].upper()
+            if word == b"STARTTLS":
+                connection.sendall(b"220 go ahead\r\n")
+                return
+            connection.sendall(b"250-mail.test\r\n250-STARTTLS\r\n250 8BITMIME\r\n")
+
+    def _imap(self, connection):
+        connection.sendall(b"* OK [CAPABILITY IMAP4rev1 STARTTLS] ready\r\n")
+        while True:
+            tag, word = self._line(connection).split()[:2]
+            if word.upper() == b"CAPABILITY":
+                connection.sendall(b"* CAPABILITY IMAP4rev1 STARTTLS\r\n")
+            connection.sendall(tag + b" OK done\r\n")
+            if word.upper() == b"STARTTLS":
+                return
+
+    @staticmethod
+    def _postgres(connection):
+        asked = b""
+        while len(asked) < 8:
+            piece = connection.recv(8 - len(asked))
+            if not piece:
+                raise OSError("closed")
+            asked += piece
+        assert asked == b"\0\0\0\x08\x04\xd2\x16\x2f", asked
+        connection.sendall(b"S")
+
+    def close(self):
+        # A listener that a thread waits on is woken by shutdown alone.
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Postgres:
+    """PostgreSQL itself, with TLS, as a user of its own if we are root, which it will not be."""
+
+    def __init__(self, place, minted):
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+        if not found:
+            need.skip("no postgres (apt-get install postgresql)")
+        programs = os.path.dirname(found[-1])
+        self.minted = minted
+        directory = place.make("postgres", 0o700)
+        prefix = []
+        if os.geteuid() == 0:
+            prefix = [need.program("setpriv", "util-linux"), "--reuid=65534", "--regid=65534",
+                      "--clear-groups"]
+            os.chown(directory, 65534, 65534)
+        data = os.path.join(directory, "data")
+        done = subprocess.run([*prefix, os.path.join(programs, "initdb"), "-D", data, "-A", "trust",
+                               "-U", "test", "--no-sync"], env=place.environment, cwd="/",
+                              capture_output=True, check=False)
+        assert done.returncode == 0, done.stderr.decode()
+        for path in minted.write(data, "server"):
+            os.chmod(path, 0o600)
+            if prefix:
+                os.chown(path, 65534, 65534)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.at = f"127.0.0.1:{self.port}"
+        self.log_path = place.path("postgres.log")
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen(
+                [*prefix, os.path.join(programs, "postgres"), "-D", data, "-p", str(self.port),
+                 "-h", "127.0.0.1", "-k", "", "-F", "-c", "ssl=on", "-c", "ssl_cert_file=server.pem",
+                 "-c", "ssl_key_file=server.key"],
+                env=place.environment, cwd="/", stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        wait.until(self._accepts, "postgres to accept", 60)
+
+    def _accepts(self):
+        with open(self.log_path, encoding="utf-8", errors="replace") as log:
+            text = log.read()
+        assert self.process.poll() is None, text
+        return "ready to accept connections" in text
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
 
     def __enter__(self):
         return self
