@@ -22,6 +22,8 @@
 #include "cli/command/profile.h"
 #include "cli/command/remove.h"
 #include "cli/command/service.h"
+#include "cli/command/verify.h"
+#include "cli/command/why.h"
 #include "cli/context.h"
 #include "libtrust/error.h"
 
@@ -43,6 +45,8 @@ struct Line {
   RunArguments run;
   NewArguments make;
   CaArguments ca;
+  VerifyArguments verify;
+  WhyArguments why;
   LogArguments log;
   DiffArguments diff;
   RollbackArguments rollback;
@@ -81,6 +85,12 @@ void add_ends(CLI::App& app, std::string& duration, std::string& until) {
       named(app.add_option("--for", duration, "ends after that long: 90s, 8h, 30d"), "DURATION");
   named(app.add_option("--until", until, "ends then: 2027-01-31 or an RFC 3339 time"), "DATE")
       ->excludes(by_duration);
+}
+
+void add_starttls(CLI::App& app, std::string& protocol) {
+  named(app.add_option("--starttls", protocol, "the server begins in clear, in this protocol"),
+        "PROTOCOL")
+      ->check(CLI::IsMember({"smtp", "imap", "postgres"}));
 }
 
 void define_globals(CLI::App& app, Globals& globals) {
@@ -123,6 +133,7 @@ void define_add(CLI::App& app, Line& line) {
   named(add->add_option("--label", a.label, "its name; made of the host or file if not given"),
         "LABEL");
   add_ends(*add, a.duration, a.until);
+  add_starttls(*add, a.starttls);
   add->add_flag("--pin", a.pin, "also pin the key, so that no other certificate will do");
   add->add_flag("--replace", a.replace, "in place of the one with this label");
   add->add_flag(
@@ -194,6 +205,28 @@ void define_pins(CLI::App& app, Line& line) {
   });
   named(rm->add_option("host", line.pattern, "as it was pinned"), "HOST[:PORT]")->required();
   named(rm->add_option("pin", line.pin, "this one alone"), "PIN");
+}
+
+void define_decisions(CLI::App& app, Line& line) {
+  CLI::App* verify =
+      add_command(app, line, "verify", "whether a server would be trusted, by what is published",
+                  [&line](Context& c) { return verify_command(c, line.verify); });
+  named(verify->add_option("host", line.verify.host, "a host, with a port unless it is 443"),
+        "HOST[:PORT]")
+      ->required();
+  named(verify->add_option("--chain", line.verify.chain,
+                           "what it presents, its own certificate first; nothing is dialled"),
+        "FILE");
+  add_starttls(*verify, line.verify.starttls);
+
+  CLI::App* why =
+      add_command(app, line, "why", "the same, step by step, and what each program would do",
+                  [&line](Context& c) { return why_command(c, line.why); });
+  named(why->add_option("what", line.why.what,
+                        "a host, with a port unless it is 443; a label or fingerprint"),
+        "HOST[:PORT]|ID")
+      ->required();
+  add_starttls(*why, line.why.starttls);
 }
 
 void define_use(CLI::App& app, Line& line) {
@@ -436,6 +469,7 @@ int run(int argc, char** argv) {
   define_add(app, line);
   define_entries(app, line);
   define_pins(app, line);
+  define_decisions(app, line);
   define_use(app, line);
   define_identities(app, line);
   define_history(app, line);

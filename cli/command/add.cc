@@ -10,6 +10,7 @@
 #include "cli/command/advice.h"
 #include "cli/command/entry.h"
 #include "cli/command/input.h"
+#include "cli/command/judged.h"
 #include "cli/command/value.h"
 #include "libtrust/decode.h"
 #include "libtrust/error.h"
@@ -116,8 +117,8 @@ Error not_a_server(const std::string& source) {
 void add_source(Context& context, const AddArguments& arguments, const std::string& source) {
   if (arguments.tofu && source == "-") throw not_a_server("standard input");
   if (source == "-") return add_bytes(context, arguments, read_stdin(), "standard input");
-  if (source.starts_with("https://")) {
-    return add_server(context, arguments, said([&] { return Endpoint::parse(source, 443); }));
+  if (source.starts_with("https://") || !arguments.starttls.empty()) {
+    return add_server(context, arguments, endpoint_of(source, starttls_of(arguments.starttls)));
   }
   struct stat status {};
   if (::stat(source.c_str(), &status) == 0) {

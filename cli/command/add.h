@@ -22,6 +22,7 @@ struct AddArguments {
   std::vector<std::string> hosts;
   std::optional<std::string> label;
   std::string duration, until; // one of them, or neither
+  std::string starttls;        // "", or what a server that begins in clear speaks
   bool pin = false;
   bool tofu = false;
   bool replace = false;

@@ -5,6 +5,7 @@
 
 #include "cli/command/add.h"
 #include "cli/command/entry.h"
+#include "cli/command/judged.h"
 #include "cli/command/value.h"
 #include "libtrust/dial.h"
 #include "libtrust/error.h"
@@ -134,6 +135,7 @@ void confirm(const Context& context, const AddArguments& arguments, const Presen
                 "nobody is here to compare the fingerprint of " + presented.endpoint.text() +
                     "; nothing was changed",
                 "trustctl add " + presented.endpoint.text() +
+                    (arguments.starttls.empty() ? "" : " --starttls " + arguments.starttls) +
                     " --fingerprint HEX, as `openssl x509 -noout -fingerprint -sha256 -in FILE` "
                     "prints it where the certificate comes from");
   }
@@ -212,7 +214,9 @@ void add_server(Context& context, const AddArguments& arguments, const Endpoint&
 
   // Nobody is asked about what could not be stored for want of a daemon.
   const Client& client = context.client();
-  const Presented presented = dial(endpoint);
+  DialOptions options;
+  options.starttls = starttls_of(arguments.starttls);
+  const Presented presented = dial(endpoint, options);
   const Proposal proposal = propose(endpoint, presented.chain, wish, now);
   if (arguments.tofu) refuse_another_contact(context, presented, proposal);
   confirm(context, arguments, presented, proposal,

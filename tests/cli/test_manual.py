@@ -74,5 +74,5 @@ def test_options_are_completions_are_the_manual():
 def test_what_is_not_there_is_not_shown():
     for hidden in ("__complete", "__manual"):
         assert hidden not in ctl("--help") and hidden not in ctl("__complete", "_")
-    for later in ("verify", "why", "watch", "alerts"):
+    for later in ("watch", "alerts"):
         assert (later,) not in every_command()
