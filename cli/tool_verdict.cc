@@ -110,7 +110,7 @@ Asking asking_of(Tool tool, const ToolFiles& files) {
   Asking asking;
   asking.directories = {files.store + "/current/hashed"}; // bundle.pem, but read by need
   switch (tool) {
-    case Tool::requests: asking.common_name = false; break;
+    case Tool::requests: break;
     case Tool::curl:
       asking.directories.push_back(files.distribution);
       asking.partial_chain = true;
@@ -161,8 +161,8 @@ bool same_name(std::string name, const Host& host) {
 bool is_for(Tool tool, const Certificate& leaf, const Host& host) {
   if (leaf.covers(host)) return true;
   switch (tool) {
-    case Tool::requests:
     case Tool::go: return false;
+    case Tool::requests: // with urllib3 1, which Debian has
     case Tool::curl: return !leaf.has_names() && same_name(leaf.common_name(), host);
     case Tool::node:
     case Tool::java:

@@ -27,8 +27,9 @@ void heading(const Terminal& terminal, std::string_view text) {
 // A fingerprint is cut: there is more beside it to be seen.
 std::string short_name(const std::string& file) {
   constexpr std::size_t kMost = 24;
-  if (file.size() <= kMost) return file;
-  return file.substr(0, kMost - 4) + "….pem";
+  std::string name = file.substr(0, kMost);
+  if (file.size() > kMost) name += "….pem";
+  return name;
 }
 
 void print_files(const Terminal& terminal, const std::vector<FileFact>& files) {

@@ -72,13 +72,19 @@ Answer probe(const Call& call) {
       request.port.value_or(options.starttls ? default_port(*options.starttls) : Port{443})};
   Service& service = call.service;
   return Later{[&service, endpoint, options](const std::function<void(Response)>& complete) {
-    service.errands.run([&service, endpoint, options, complete] {
-      try {
-        complete(probed(service, endpoint, options));
-      } catch (...) {
-        complete(response_to(std::current_exception()));
-      }
-    });
+    try {
+      service.errands.run([&service, endpoint, options, complete] {
+        try {
+          complete(probed(service, endpoint, options));
+        } catch (...) {
+          complete(response_to(std::current_exception()));
+        }
+      });
+    } catch (const Error&) { // too many are dialled
+      Response response = response_to(std::current_exception());
+      response.headers.emplace_back("Retry-After", "1");
+      complete(std::move(response));
+    }
   }};
 }
 

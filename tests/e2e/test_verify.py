@@ -21,7 +21,7 @@ def scenes(place, rest):
     elsewhere = mint.authority("Elsewhere Root")
     rest.add(elsewhere, label="elsewhere", trust="root", hosts=["**.elsewhere.test"])
     bad = mint.authority("Bad Root")
-    rest.add(bad, label="bad", trust="distrusted")
+    rest.add(bad, label="bad-root", trust="distrusted")
     server = mint.server(middle, HOST)
     old = mint.now() - 20 * mint.DAY
     return [
@@ -192,10 +192,10 @@ def test_servers_that_begin_in_clear(place, daemon, protocol):
 def test_a_real_postgres(place, daemon):
     with servers.Postgres(place, mint.self_signed("127.0.0.1", "localhost")) as server:
         place.done("add", server.at, "--starttls", "postgres", "--fingerprint",
-                   server.minted.fingerprint, "--label", "db")
+                   server.minted.fingerprint, "--label", "database")
         place.done("verify", server.at, "--starttls", "postgres")
         said = place.exec(need.program("psql", "postgresql-client"),
                           f"host=127.0.0.1 port={server.port} user=test dbname=postgres "
-                          f"sslmode=verify-full sslrootcert={place.current}/by-label/db.pem",
+                          f"sslmode=verify-full sslrootcert={place.current}/by-label/database.pem",
                           "-Atc", "select ssl from pg_stat_ssl where pid = pg_backend_pid()")
         assert said.out == "t\n", str(said)
