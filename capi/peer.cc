@@ -35,7 +35,8 @@ const char* JudgedPeer::pin() const noexcept {
 }
 
 const char* JudgedPeer::json() const noexcept {
-  return text(&Texts::json, [this] { return text_of(json_of(judgement(), peer().host, peer().port)); });
+  return text(&Texts::json,
+              [this] { return text_of(json_of(judgement(), peer().host, peer().port)); });
 }
 
 } // namespace trust

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cli/command/add.h"
+#include "cli/command/alerts.h"
 #include "cli/command/audit.h"
 #include "cli/command/completion.h"
 #include "cli/command/env.h"
@@ -50,11 +51,13 @@ struct Line {
   LogArguments log;
   DiffArguments diff;
   RollbackArguments rollback;
+  AckArguments ack;
   std::string id, what, host, pattern, pin, shell;
   std::vector<std::string> words;
   std::uint64_t most = 50;
   bool install = false;
   bool follow = false;
+  bool all = false;
   std::uint64_t generation = 0, second_generation = 0;
 
   std::function<int(Context&)> command;
@@ -360,6 +363,36 @@ void define_history(CLI::App& app, Line& line) {
   rollback->add_flag("--yes,-y", line.rollback.yes, "do not ask");
 }
 
+void define_watches(CLI::App& app, Line& line) {
+  CLI::App* watch = app.add_subcommand("watch", "look at servers and files before they end");
+  watch->require_subcommand(1)->fallthrough();
+  CLI::App* add = add_command(*watch, line, "add", "look at a server, a file or a directory",
+                              [&line](Context& c) { return watch_add_command(c, line.what); });
+  named(add->add_option("target", line.what, "a server; a file or directory of certificates"),
+        "HOST:PORT|FILE|DIR")
+      ->required();
+  add_command(*watch, line, "list", "what is watched, and what was seen there", watch_list_command);
+  CLI::App* rm = add_command(*watch, line, "rm", "no longer look at it",
+                             [&line](Context& c) { return watch_remove_command(c, line.what); });
+  named(rm->add_option("target", line.what, "as it was added, or its number in the list"),
+        "HOST:PORT|FILE|DIR|NUMBER")
+      ->required();
+}
+
+void define_alerts(CLI::App& app, Line& line) {
+  CLI::App* alerts = app.add_subcommand("alerts", "what needs somebody to look at it");
+  alerts->fallthrough();
+  alerts->add_flag("--all", line.all, "what was resolved, too");
+  alerts->callback([&line, alerts] {
+    if (!alerts->get_subcommands().empty()) return; // that one is the command
+    line.command = [&line](Context& c) { return alerts_command(c, line.all); };
+  });
+  CLI::App* ack = add_command(*alerts, line, "ack", "say that it was seen: sinks are told no more",
+                              [&line](Context& c) { return alerts_ack_command(c, line.ack); });
+  named(ack->add_option("alert", line.ack.id, "its number in the list"), "NUMBER")->required();
+  add_ends(*ack, line.ack.duration, line.ack.until);
+}
+
 std::vector<std::string> split(const std::string& text, char separator) {
   std::vector<std::string> parts;
   std::size_t begin = 0;
@@ -376,6 +409,7 @@ Command tree_of(const CLI::App& app) {
   Command command;
   command.name = app.get_name();
   command.help = app.get_description();
+  command.stands_alone = app.get_require_subcommand_min() == 0;
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_group() == kHidden) continue;
     const std::string value = option->get_type_name();
@@ -473,6 +507,8 @@ int run(int argc, char** argv) {
   define_use(app, line);
   define_identities(app, line);
   define_history(app, line);
+  define_watches(app, line);
+  define_alerts(app, line);
   define_hidden(app, line);
 
   const std::vector<std::string> words = take_words(argc, argv, line);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "daemon/origin.h"
+#include "daemon/routes/alerts.h"
 #include "daemon/routes/audit.h"
 #include "daemon/routes/bundles.h"
 #include "daemon/routes/certificates.h"
@@ -16,6 +17,7 @@
 #include "daemon/routes/pins.h"
 #include "daemon/routes/status.h"
 #include "daemon/routes/verify.h"
+#include "daemon/routes/watches.h"
 
 namespace trust {
 namespace {
@@ -32,10 +34,10 @@ Response refusal(const Error& error) {
 
 std::vector<Route> all_routes() {
   std::vector<Route> all;
-  for (const auto routes : {health_routes, status_routes, certificates_routes, import_routes,
-                            pins_routes, verify_routes, identities_routes, bundles_routes,
-                            generations_routes,
-                            audit_routes, events_routes, metrics_routes, openapi_routes}) {
+  for (const auto routes :
+       {health_routes, status_routes, certificates_routes, import_routes, pins_routes,
+        verify_routes, identities_routes, bundles_routes, generations_routes, audit_routes,
+        events_routes, alerts_routes, watches_routes, metrics_routes, openapi_routes}) {
     for (const Route& route : routes()) all.push_back(route);
   }
   return all;

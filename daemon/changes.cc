@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <future>
 #include <limits>
 #include <utility>
 
@@ -31,6 +32,7 @@ constexpr std::size_t kMostLogged = 20; // generations of one transaction
 constexpr std::string_view kBaseSetting = "base_setting";
 constexpr std::string_view kBaseSource = "base_source";
 constexpr std::string_view kBaseSize = "base_size";
+constexpr std::string_view kBaseCause = "base";
 
 // What went wrong, in words; to be called in a handler.
 std::string what_was_thrown() {
@@ -190,7 +192,22 @@ class Changes::Loop {
                     "set base in trustd.toml to a bundle's path, or to \"none\"");
       }
       spdlog::warn("the base stays as it was: {}", error.what());
+      raise_base_alert(error.what());
       owner_.status_.with([&](Status& status) { status.base_problem = error.what(); });
+    }
+  }
+
+  void raise_base_alert(const std::string& problem) {
+    Alert alert;
+    alert.kind = AlertKind::base;
+    alert.severity = Severity::warning;
+    alert.target = settings_.base;
+    alert.summary = "the base stays as it was: " + shown(problem);
+    alert.hint = "trustctl status";
+    try {
+      store_.raise(kBaseCause, alert);
+    } catch (const std::exception& error) {
+      spdlog::error("no alert could be raised of the base: {}", error.what());
     }
   }
 
@@ -206,6 +223,7 @@ class Changes::Loop {
     }
     const auto failures = store_.batch({[&](Store& store) {
       store.set_base(base.source, base.entries, base.pins);
+      store.settle(kBaseCause);
       store.set_note(kBaseSetting, settings_.base);
       store.set_note(kBaseSource, base.source);
       store.set_note(kBaseSize, std::to_string(size));
@@ -414,6 +432,18 @@ void Changes::submit(std::function<void(Store&)> change, std::function<void(Outc
     queue.waiting.push_back({std::move(change), std::move(done)});
   });
   signal_event(wake_);
+}
+
+void Changes::make(std::function<void(Store&)> change) {
+  std::promise<void> made;
+  submit(std::move(change), [&made](const Outcome& outcome) {
+    if (outcome.failure) {
+      made.set_exception(outcome.failure);
+    } else {
+      made.set_value();
+    }
+  });
+  made.get_future().get();
 }
 
 void Changes::stop() noexcept {

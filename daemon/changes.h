@@ -75,6 +75,9 @@ class Changes {
   // later, on the thread of the changes. Error{busy} when too many wait.
   void submit(std::function<void(Store&)> change, std::function<void(Outcome)> done);
 
+  // The same, and waits for it; throws what the change threw. Not on the thread of the changes.
+  void make(std::function<void(Store&)> change);
+
   // No more is taken; returns when everything is answered. Called once or more, by one thread.
   void stop() noexcept;
 

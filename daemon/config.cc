@@ -165,10 +165,6 @@ class Section {
   std::set<std::string> taken_;
 };
 
-std::int64_t duration_or_zero(const std::string& text) {
-  return text == "0" ? 0 : parse_duration_s(text);
-}
-
 void require_absolute(const std::string& path) {
   if (path.empty() || path[0] != '/') throw Error(Code::invalid, "not an absolute path");
 }
@@ -301,17 +297,16 @@ void read_expiry(Section section, Config& config) {
   std::vector<std::string> thresholds;
   section.texts("thresholds", thresholds);
   if (const auto* node = section.take("thresholds")) {
-    config.expiry.thresholds_s.clear();
+    config.expiry.thresholds.clear();
     for (const std::string& text : thresholds) {
       try {
-        config.expiry.thresholds_s.push_back(duration_or_zero(text));
+        config.expiry.thresholds.push_back(Threshold::parse(text));
       } catch (const Error& error) {
-        throw section.wrong(*node, "thresholds", "a list of durations, [\"30d\", \"1d\", \"0\"]",
+        throw section.wrong(*node, "thresholds",
+                            "a list of durations and shares, [\"30d\", \"33%\", \"0\"]",
                             error.message());
       }
     }
-    std::sort(config.expiry.thresholds_s.begin(), config.expiry.thresholds_s.end(),
-              std::greater<>());
   }
   section.parsed("probe_interval", "a duration of a minute or more, \"6h\"",
                  [&](const std::string& text) {

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "libtrust/threshold.h"
+
 namespace trust {
 
 struct SinkConfig {
@@ -42,7 +44,7 @@ struct Config {
     mode_t socket_mode = 0660;
   } listen;
   struct {
-    std::vector<std::int64_t> thresholds_s = {30 * 86400, 14 * 86400, 7 * 86400, 86400, 0};
+    Thresholds thresholds = default_thresholds();
     std::int64_t probe_interval_s = 6 * 3600;
   } expiry;
   struct {

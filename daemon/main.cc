@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 #include <atomic>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -24,6 +25,10 @@
 #include "daemon/auth.h"
 #include "daemon/changes.h"
 #include "daemon/config.h"
+#include "daemon/decoder.h"
+#include "daemon/endpoints.h"
+#include "daemon/expiry.h"
+#include "daemon/files.h"
 #include "daemon/front.h"
 #include "daemon/identities.h"
 #include "daemon/instance_lock.h"
@@ -33,6 +38,8 @@
 #include "daemon/readers.h"
 #include "daemon/renewals.h"
 #include "daemon/report_receiver.h"
+#include "daemon/scheduler.h"
+#include "daemon/server_look.h"
 #include "daemon/service.h"
 #include "daemon/token.h"
 #include "libtrust/error.h"
@@ -153,10 +160,24 @@ void serve(const Options& options) {
   changing.system = layout.system;
   changing.most_waiting = config.limits.waiting_changes;
   std::atomic<Front*> serving{nullptr};
-  Changes changes(changing, system_clock_now, std::move(store), std::move(publisher), [&serving] {
+  std::atomic<Scheduler*> scheduling{nullptr};
+  std::atomic<Files*> watching{nullptr};
+  const auto wake_scheduler = [&scheduling] {
+    if (Scheduler* awake = scheduling.load()) awake->wake();
+  };
+  Changes changes(changing, system_clock_now, std::move(store), std::move(publisher), [&] {
     if (Front* front = serving.load()) front->wake_streams();
+    wake_scheduler();
+    if (Files* awake = watching.load()) awake->wake();
   });
   Readers readers(layout.database, system_clock_now);
+  Expiry expiry(changes, readers, config.expiry.thresholds, layout.store + "/current");
+  Endpoints::Settings probing;
+  probing.interval_s = config.expiry.probe_interval_s;
+  Endpoints endpoints(probing, system_clock_now, changes, readers, ServerLook(layout.store),
+                      wake_scheduler);
+  Scheduler scheduler(system_clock_now, {&expiry, &endpoints});
+  Files files({}, changes, readers, wake_scheduler);
 
   std::vector<Listener> listeners = listeners_of(layout, config);
   std::optional<Token> token;
@@ -192,6 +213,10 @@ void serve(const Options& options) {
   const auto reports = reports_to(changes, layout.socket);
   if (reports) service.report_counts = [&reports] { return reports->counts(); };
   serving = &front;
+  scheduling = &scheduler;
+  scheduler.start();
+  watching = &files;
+  files.start();
 
   const std::string ready = "trustd " TRUST_VERSION " ready at " + where + ", store " +
                             layout.store + ", generation " + std::to_string(changes.generation());
@@ -207,6 +232,11 @@ void serve(const Options& options) {
     renewals.start();
     front.run();
   }
+  watching = nullptr;
+  files.stop();
+  endpoints.stop();
+  scheduling = nullptr;
+  scheduler.stop();
   serving = nullptr;
   renewals.stop();
   changes.stop();
@@ -272,4 +302,10 @@ int run(int argc, char** argv) {
 } // namespace
 } // namespace trust
 
-int main(int argc, char** argv) { return trust::run(argc, argv); }
+int main(int argc, char** argv) {
+  // The process without rights, before anything else that this program does.
+  if (argc == 2 && std::strcmp(argv[1], trust::kDecoderArgument) == 0) {
+    return trust::decoder_main();
+  }
+  return trust::run(argc, argv);
+}

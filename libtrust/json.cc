@@ -278,6 +278,53 @@ Json json_of(const Alert& alert) {
   };
 }
 
+Json json_of(const Watch& watch) {
+  const char* state = !watch.looked_at        ? "new"
+                      : watch.failures > 0    ? "failing"
+                      : watch.problem.empty() ? "ok"
+                                              : "partly";
+  Json json = {
+      {"id", watch.id},
+      {"kind", name_of(watch.kind)},
+      {"target", watch.target},
+      {"state", state},
+      {"problem", watch.problem},
+      {"failures", watch.failures},
+      {"certificates", watch.certificates},
+      {"ends_at", json_of(watch.ends_at)},
+      {"first_seen_at", json_of(watch.first_seen_at)},
+      {"last_seen_at", json_of(watch.last_seen_at)},
+      {"looked_at", json_of(watch.looked_at)},
+      {"owner", watch.owner},
+      {"reason", watch.reason},
+      {"added_at", rfc3339(watch.added_at)},
+  };
+  if (watch.kind != WatchKind::endpoint) return json;
+  json["next_at"] = rfc3339(watch.next_at);
+  json["fingerprint"] = watch.fingerprint ? Json(watch.fingerprint->text()) : Json(nullptr);
+  json["not_before"] = json_of(watch.not_before);
+  json["not_after"] = json_of(watch.not_after);
+  json["code"] = watch.verdict;
+  json["trusted_by"] = watch.trusted_by;
+  json["pin_status"] = watch.pin_status;
+  return json;
+}
+
+Json json_of(const Sighting& sighting) {
+  return {
+      {"fingerprint", sighting.fingerprint.text()},
+      {"subject", sighting.subject},
+      {"issuer", sighting.issuer},
+      {"pin", Pin{sighting.facet.spki_hash}.text()},
+      {"not_before", rfc3339(sighting.not_before)},
+      {"not_after", rfc3339(sighting.not_after)},
+      {"succession", name_of(sighting.succession)},
+      {"trusted", sighting.facet.trusted},
+      {"first_seen_at", rfc3339(sighting.first_seen_at)},
+      {"last_seen_at", rfc3339(sighting.last_seen_at)},
+  };
+}
+
 Json json_of(const Notice& notice) {
   return {
       {"number", notice.number},

@@ -35,6 +35,8 @@ Json json_of(const Difference& difference, GenerationNumber from, GenerationNumb
 Json json_of(const RollbackPlan& plan);
 Json json_of(const Counts& counts);
 Json json_of(const Alert& alert);
+Json json_of(const Watch& watch);
+Json json_of(const Sighting& sighting);
 // {"number", "at", "what", "alert"}
 Json json_of(const Notice& notice);
 // One of a path: what names it, its ends, and its key as a pin.

@@ -94,7 +94,7 @@ std::vector<PinRow> pins_that_count(std::vector<PinRow> matching, UnixTime now);
 std::string_view name_of(PinRow::Mode mode) noexcept;
 std::string_view name_of(PinRow::Role role) noexcept;
 std::string_view name_of(PinRow::Position position) noexcept;
-PinRow::Mode parse_pin_mode(std::string_view text);         // Error{invalid}
+PinRow::Mode parse_pin_mode(std::string_view text); // Error{invalid}
 PinRow::Role parse_pin_role(std::string_view text);
 PinRow::Position parse_pin_position(std::string_view text);
 
@@ -109,14 +109,15 @@ struct AuditRecord {
   std::uint64_t number = 0; // from 1, no gaps
   UnixTime at = 0;
   Actor actor;
-  std::string action;  // "add", "remove", "distrust", "change", "pin", "unpin", "rollback",
-                       // "end", "base"; without a generation: "acknowledge"
-  std::string detail;  // JSON object: what exactly
-  std::string reason;  // as given with the change
+  std::string action; // "add", "remove", "distrust", "change", "pin", "unpin", "rollback",
+                      // "end", "base"; without a generation: "acknowledge",
+                      // "watch", "unwatch"
+  std::string detail; // JSON object: what exactly
+  std::string reason; // as given with the change
   GenerationNumber before = 0;
   GenerationNumber after = 0;
-  Digest previous{};   // hash of the record before; the first: SHA-256 of the store's id
-  Digest hash{};       // over previous, number, store id and every field above
+  Digest previous{}; // hash of the record before; the first: SHA-256 of the store's id
+  Digest hash{}; // over previous, number, store id and every field above
 };
 
 struct GenerationRow {

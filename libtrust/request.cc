@@ -1,10 +1,12 @@
 #include "libtrust/request.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "libtrust/error.h"
 #include "libtrust/label.h"
+#include "libtrust/tcp.h"
 
 namespace trust {
 namespace {
@@ -347,6 +349,52 @@ ProbeRequest ProbeRequest::parse(std::string_view json) {
   if (request.port == Port{0}) {
     throw Error(Code::usage, "the field \"port\" is 0, which no server listens at");
   }
+  return request;
+}
+
+AcknowledgeRequest AcknowledgeRequest::parse(std::string_view json) {
+  Members members = json.empty() ? Members(Value::object()) : Members::parse(json);
+  AcknowledgeRequest request;
+  if (const auto span = members.text("for", kMaxTextBytes)) request.for_s = parse_duration_s(*span);
+  request.until = time_of(members.text("until", kMaxTextBytes));
+  request.reason = members.text("reason", kMaxTextBytes).value_or("");
+  members.finish();
+  if (request.for_s && request.until) {
+    throw Error(Code::usage, "the fields \"for\" and \"until\" exclude each other");
+  }
+  return request;
+}
+
+WatchRequest WatchRequest::parse(std::string_view json) {
+  constexpr std::size_t kMaxPath = 4096;
+  Members members = Members::parse(json);
+  WatchRequest request;
+  const auto endpoint = members.text("endpoint", kMaxTextBytes);
+  const auto file = members.text("file", kMaxPath);
+  const auto directory = members.text("directory", kMaxPath);
+  request.reason = members.text("reason", kMaxTextBytes).value_or("");
+  members.finish();
+  if (endpoint.has_value() + file.has_value() + directory.has_value() != 1) {
+    throw Error(Code::usage,
+                "the request needs one of the fields \"endpoint\", \"file\" and \"directory\"");
+  }
+  if (endpoint) {
+    const Endpoint parsed = Endpoint::parse(*endpoint, 443);
+    if (const auto kind = local_or_many(parsed.host)) {
+      throw Error(Code::invalid,
+                  parsed.host.text() + " is not watched: it is " + std::string(*kind));
+    }
+    request.target = parsed.text();
+    return request;
+  }
+  request.kind = file ? WatchKind::file : WatchKind::directory;
+  const std::filesystem::path path(file ? *file : *directory);
+  if (!path.is_absolute() || path.native().find('\0') != std::string::npos) {
+    throw Error(Code::invalid, "the path " + shown(path.native()) + " is not absolute");
+  }
+  std::string normal = path.lexically_normal();
+  while (normal.size() > 1 && normal.back() == '/') normal.pop_back();
+  request.target = std::move(normal);
   return request;
 }
 

@@ -12,6 +12,7 @@
 
 #include "libtrust/record.h"
 #include "libtrust/store.h"
+#include "libtrust/watch.h"
 
 namespace trust {
 
@@ -115,6 +116,24 @@ struct RollbackRequest {
   bool plan = false; // say what it would do, and do nothing
 
   static RollbackRequest parse(std::string_view json);
+};
+
+// POST /v1/alerts/{id}/ack; nothing at all is `{}`.
+struct AcknowledgeRequest {
+  std::optional<std::int64_t> for_s; // none, and no `until`: until it is resolved
+  std::optional<UnixTime> until;
+  std::string reason;
+
+  static AcknowledgeRequest parse(std::string_view json);
+};
+
+// POST /v1/watches
+struct WatchRequest {
+  WatchKind kind = WatchKind::endpoint;
+  std::string target; // as it is kept: "dev.test:443", an absolute path without "." and ".."
+  std::string reason;
+
+  static WatchRequest parse(std::string_view json);
 };
 
 } // namespace trust

@@ -193,7 +193,87 @@ CREATE TABLE identity_certificate(
 ) WITHOUT ROWID;
 )sql";
 
-constexpr std::array<const char*, kSchemaVersion> kSteps{kVersion1, kAlerts, kIdentities};
+// `due`: when to look at a row next. `told_for` is the moment of the threshold that was told of
+// last, and `told_at` what the clock said then.
+constexpr const char* kEndings = R"sql(
+CREATE TABLE ending(
+  id INTEGER PRIMARY KEY,
+  cause TEXT NOT NULL UNIQUE,
+  fingerprint BLOB,
+  title TEXT NOT NULL,
+  begins_at INTEGER NOT NULL,
+  ends_at INTEGER NOT NULL,
+  planned INTEGER NOT NULL,
+  told TEXT NOT NULL,
+  told_for INTEGER,
+  told_at INTEGER,
+  due INTEGER
+);
+CREATE INDEX ending_due ON ending(due) WHERE due IS NOT NULL;
+CREATE INDEX ending_told ON ending(told_at) WHERE told_at IS NOT NULL;
+CREATE TABLE dependant(
+  kind INTEGER NOT NULL,
+  owner INTEGER NOT NULL,
+  ending INTEGER NOT NULL REFERENCES ending(id),
+  name TEXT NOT NULL,
+  PRIMARY KEY(kind, owner, ending, name)
+) WITHOUT ROWID;
+CREATE INDEX dependant_ending ON dependant(ending);
+CREATE TABLE pinned(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  pattern TEXT NOT NULL,
+  port INTEGER NOT NULL,
+  backup INTEGER NOT NULL,
+  UNIQUE(pattern, port)
+);
+CREATE INDEX pinned_lone ON pinned(id) WHERE backup = 0;
+CREATE INDEX pin_key ON pin(spki_hash) WHERE until IS NULL;
+CREATE TABLE watch(
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind INTEGER NOT NULL,
+  target TEXT NOT NULL,
+  owner INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  added_at INTEGER NOT NULL,
+  next_at INTEGER NOT NULL,
+  looked_at INTEGER,
+  first_seen_at INTEGER,
+  last_seen_at INTEGER,
+  failures INTEGER NOT NULL,
+  problem TEXT NOT NULL,
+  certificates INTEGER NOT NULL,
+  fingerprint BLOB,
+  not_before INTEGER,
+  not_after INTEGER,
+  ends_at INTEGER,
+  verdict TEXT NOT NULL,
+  trusted_by TEXT NOT NULL,
+  pin_status TEXT NOT NULL,
+  UNIQUE(kind, target)
+);
+CREATE INDEX watch_file ON watch(id) WHERE kind <> 0;
+CREATE INDEX watch_next ON watch(next_at) WHERE kind = 0;
+CREATE TABLE sighting(
+  watch INTEGER NOT NULL,
+  fingerprint BLOB NOT NULL,
+  subject TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  not_before INTEGER NOT NULL,
+  not_after INTEGER NOT NULL,
+  succession INTEGER NOT NULL,
+  spki_hash BLOB NOT NULL,
+  anchor BLOB,
+  self_signed INTEGER NOT NULL,
+  trusted INTEGER NOT NULL,
+  is_public INTEGER NOT NULL,
+  first_seen_at INTEGER NOT NULL,
+  last_seen_at INTEGER NOT NULL,
+  UNIQUE(watch, fingerprint)
+);
+CREATE INDEX sighting_key ON sighting(spki_hash, not_after);
+)sql";
+
+constexpr std::array<const char*, kSchemaVersion> kSteps{kVersion1, kAlerts, kIdentities, kEndings};
 
 int pragma(Database& db, const char* sql) {
   Query query(db, sql);

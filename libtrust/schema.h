@@ -6,7 +6,7 @@
 namespace trust {
 
 inline constexpr int kApplicationId = 0x74727374; // "trst"
-inline constexpr int kSchemaVersion = 3;
+inline constexpr int kSchemaVersion = 4;
 
 // Brings a database to kSchemaVersion, each step in a transaction of its own; a new one also
 // gets its store id. Error{store_invalid} if it is of another program or a newer version.

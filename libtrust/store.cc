@@ -77,6 +77,11 @@ std::string hosts_text(const std::vector<Pattern>& hosts) {
 
 std::string pin_place(const PinRow& pin) { return pin.pattern.text(); }
 
+std::vector<std::string> names_of(std::string_view json) {
+  if (json == "[]") return {};
+  return nlohmann::json::parse(json).get<std::vector<std::string>>();
+}
+
 CertificateFacts facts_of(const Query& row, int first) {
   CertificateFacts facts;
   facts.fingerprint.bytes = row.digest(first);
@@ -87,8 +92,7 @@ CertificateFacts facts_of(const Query& row, int first) {
   facts.serial = row.text(first + 5);
   facts.not_before = row.integer(first + 6);
   facts.not_after = row.integer(first + 7);
-  if (row.view(first + 8) != "[]")
-    facts.names = nlohmann::json::parse(row.view(first + 8)).get<std::vector<std::string>>();
+  facts.names = names_of(row.view(first + 8));
   facts.key_kind = row.text(first + 9);
   facts.signature_kind = row.text(first + 10);
   facts.is_ca = row.integer(first + 11) != 0;

@@ -20,8 +20,10 @@
 #include <vector>
 
 #include "libtrust/alert.h"
+#include "libtrust/ending.h"
 #include "libtrust/identity.h"
 #include "libtrust/record.h"
+#include "libtrust/watch.h"
 
 namespace trust {
 
@@ -281,12 +283,63 @@ class Store {
   std::optional<Alert> open_alert(std::string_view cause) const;
   std::vector<AlertCount> open_alerts() const;
 
+  // Own entries by what ends first, at most `limit`.
+  std::vector<Entry> entries_by_end(std::size_t limit) const;
+
   // What sinks are told, in order of number; kept for a year, and the last 100,000.
   std::vector<Notice> notices(std::uint64_t after, std::size_t limit) const;
   std::uint64_t last_notice() const;
   // Up to which notice a sink was told; none: it is new. Set once what it was sent is taken.
   std::optional<std::uint64_t> sink_position(std::string_view sink) const;
   void set_sink_position(std::string_view sink, std::uint64_t number);
+
+  // ---- what ends: no generation either -------------------------------------------------------
+  // All that an owner (an entry's id, a watch's) depends on; replaces what it was. What nobody
+  // depends on any more is settled and forgotten.
+  struct Dependence {
+    Ending ending;
+    std::string name; // of the dependant: what an alert says that breaks
+  };
+  void depend(DependantKind kind, std::int64_t owner, const std::vector<Dependence>& on);
+  // Takes note of the entries that came, at most `limit`, and of those that went. False: there are
+  // more. Also raises what is weak.
+  bool follow_entries(std::size_t limit);
+  bool entries_are_followed() const;
+  // The same of pins: raises what is about to lock everybody out.
+  bool follow_pins(std::size_t limit);
+  bool pins_are_followed() const;
+  // When tell_endings has something to do; in the past if it has already.
+  std::optional<UnixTime> next_ending(UnixTime now) const;
+  // To be called at the start: what other thresholds were in force for is looked at again.
+  void use_thresholds(const Thresholds& thresholds);
+  // Looks at what is due, at most `limit`, and raises what crossed a threshold, each once; how many
+  // were looked at. `published`: the directory of the emitted files, for what breaks.
+  std::size_t tell_endings(const Thresholds& thresholds, UnixTime now, std::size_t limit,
+                           const std::string& published);
+
+  // ---- watches: no generation; adding and removing is in the audit log -------------------------
+  struct WatchAdded {
+    Change change; // unchanged: the same was watched already, and is looked at now
+    Watch watch;
+  };
+  WatchAdded add_watch(const Asked& asked, WatchKind kind, const std::string& target);
+  Change remove_watch(const Asked& asked, std::int64_t id); // with its history and its alerts
+  std::optional<Watch> watch(std::int64_t id) const;
+  std::vector<Watch> watches(std::optional<WatchKind> kind, std::size_t limit,
+                             std::int64_t cursor) const;
+  std::vector<Watch> file_watches() const; // and of directories; all of them
+  // Every certificate that was seen, the newest first.
+  std::vector<Sighting> sightings(std::int64_t watch, std::size_t limit) const;
+  // Endpoints to be looked at by `now`, also those that a clock which ran ahead put off by more
+  // than `furthest_s`.
+  std::vector<Watch> due_watches(UnixTime now, std::int64_t furthest_s, std::size_t limit) const;
+  std::optional<UnixTime> next_watch(UnixTime now) const; // the first after `now`
+  // What a look brought: history, alerts, and what the watch depends on. Nothing if it was removed.
+  void watch_saw(std::int64_t id, const Seen& seen, UnixTime next_at);
+  void watch_failed(std::int64_t id, const std::string& problem, UnixTime next_at);
+  // A server of which somebody said that it does not present what is pinned was looked at.
+  void suspicion_looked_at(const std::string& target, const Seen& seen);
+  void watch_saw_files(std::int64_t id, const FilesSeen& seen);
 
   // Small values of the daemon's own: the published generation and the like.
   std::optional<std::string> note(std::string_view name) const;

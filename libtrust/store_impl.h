@@ -29,6 +29,7 @@ inline constexpr int kEntryColumns = 27;
 CertificateFacts facts_of(const Query& row, int first); // TRUST_FACT_COLUMNS from there on
 Entry entry_of(const Query& row);
 PinRow pin_of(const Query& row);
+std::vector<std::string> names_of(std::string_view json); // a certificate's, as stored
 std::string hosts_text(const std::vector<Pattern>& hosts); // sorted, one a line
 std::vector<Pattern> hosts_of(std::string_view text);      // the same back
 std::string pin_place(const PinRow& pin);                  // "*.dev.test:8443"
@@ -72,6 +73,22 @@ struct Store::Impl {
   // Adds what `addition` says to the generation that is being made; none if all was there.
   std::optional<Made> add(const Asked& asked, const Addition& addition, GenerationNumber generation,
                           Added& added);
+  // Writes down that a watch saw a certificate; how it followed the one before, if it is new.
+  Succession keep_sighting(const Watch& watch, const CertificateFacts& facts, const Facet& facet,
+                           bool& is_new);
+  // A pattern and a port that is pinned.
+  using Place = std::pair<std::string, std::int64_t>;
+  void look_at_pins(Store& store, const Place& place, UnixTime now);
+  void tell_lone_pins(Store& store);
+  void look_at_pins_of_key(Store& store, const Digest& spki_hash); // it may live longer now
+  // Of the certificates with a key, in force or seen at a server, the one that ends last.
+  std::optional<Lifetime> latest_with_key(const Digest& spki_hash) const;
+  // The row of what ends, made if it is not there, to be looked at at once.
+  std::int64_t keep_ending(const Ending& ending);
+  // Settles and forgets what nobody depends on any more.
+  void forget_unneeded_ending(Store& store, std::int64_t ending);
+  Breaks breaks(std::int64_t ending, const std::string& published) const;
+
   std::int64_t keep_certificate(const Certificate& certificate, const CertificateFacts& facts);
   // `entry.certificate` must be kept already as row `certificate`. Returns the id.
   std::int64_t insert_entry(const Entry& entry, std::int64_t certificate, GenerationNumber since);

@@ -142,6 +142,24 @@ std::vector<Entry> Store::entries(const EntryFilter& filter, std::size_t limit,
       std::tie(low, high) = range_of(*filter.text);
   }
   std::vector<Entry> found;
+  if (filter.expires_before && highest == 0) {
+    // From what ends, which is little, and not from all that is stored.
+    Query query(impl_->db,
+                "SELECT " TRUST_ENTRY_COLUMNS
+                " FROM entry e INDEXED BY entry_ends_at JOIN certificate c ON c.id = e.certificate "
+                "WHERE e.until IS NULL AND e.layer = 0 AND e.ends_at < ?5 AND e.id > ?1 "
+                "AND (?4 IS NULL OR e.trust = ?4) AND (?6 IS NULL OR e.label = ?6) "
+                "AND (?7 IS NULL OR c.subject LIKE ?7 ESCAPE '\\' OR e.label LIKE ?7 ESCAPE '\\' "
+                "OR c.names LIKE ?7 ESCAPE '\\' OR c.fingerprint BETWEEN ?8 AND ?9) "
+                "ORDER BY +e.id",
+                cursor, lowest, highest, trust, filter.expires_before, filter.label, text, low,
+                high);
+    while (found.size() < limit && query.step()) {
+      Entry each = entry_of(query);
+      if (!filter.host || concerns(each, *filter.host)) found.push_back(std::move(each));
+    }
+    return found;
+  }
   Query query(impl_->db,
               "SELECT " TRUST_ENTRY_COLUMNS TRUST_ENTRY_TABLES
               "WHERE e.id > ?1 AND e.until IS NULL AND e.layer BETWEEN ?2 AND ?3 "
@@ -224,6 +242,17 @@ std::optional<UnixTime> Store::next_expiry(UnixTime now) const {
               now);
   query.step();
   return query.maybe_integer(0);
+}
+
+std::vector<Entry> Store::entries_by_end(std::size_t limit) const {
+  std::vector<Entry> found;
+  Query query(impl_->db,
+              "SELECT " TRUST_ENTRY_COLUMNS
+              " FROM entry e INDEXED BY entry_ends_at JOIN certificate c ON c.id = e.certificate "
+              "WHERE e.until IS NULL AND e.layer = 0 ORDER BY e.ends_at LIMIT ?",
+              static_cast<std::uint64_t>(limit));
+  while (query.step()) found.push_back(entry_of(query));
+  return found;
 }
 
 Counts Store::counts() const {

@@ -5,7 +5,7 @@
 #include <array>
 #include <cerrno>
 
-#include "cli/containers.h"
+#include "libtrust/containers.h"
 #include "libtrust/decode.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"

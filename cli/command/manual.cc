@@ -99,12 +99,7 @@ std::string options_text(const Command& command, bool is_child) {
   return text;
 }
 
-void add_command(const Command& command, const std::string& before, std::string& text) {
-  const std::string name = before.empty() ? command.name : before + " " + command.name;
-  if (!command.commands.empty()) {
-    for (const Command& child : command.commands) add_command(child, name, text);
-    return;
-  }
+void add_section(const Command& command, const std::string& name, std::string& text) {
   const std::string synopsis = synopsis_of(command);
   text += ".SS trustctl " + roff(name) + (synopsis.empty() ? "" : " " + roff(synopsis)) + "\n";
   text += roff(command.help) + "\n";
@@ -113,6 +108,16 @@ void add_command(const Command& command, const std::string& before, std::string&
             choices_text(argument.choices) + "\n";
   }
   text += options_text(command, true);
+}
+
+void add_command(const Command& command, const std::string& before, std::string& text) {
+  const std::string name = before.empty() ? command.name : before + " " + command.name;
+  if (!command.commands.empty()) {
+    if (command.stands_alone) add_section(command, name, text);
+    for (const Command& child : command.commands) add_command(child, name, text);
+    return;
+  }
+  add_section(command, name, text);
 }
 
 }  // namespace

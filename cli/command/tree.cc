@@ -35,7 +35,7 @@ std::string synopsis_of(const Command& command) {
   if (!command.commands.empty()) {
     std::string names;
     for (const Command& child : command.commands) names += (names.empty() ? "" : "|") + child.name;
-    add(names);
+    add(command.stands_alone ? "[" + names + "]" : names);
   }
   return text;
 }

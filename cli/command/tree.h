@@ -30,6 +30,7 @@ struct Command {
   std::vector<CommandOption> options;
   std::vector<CommandArgument> arguments;
   std::vector<Command> commands;
+  bool stands_alone = true; // does something without one of `commands`, too
 
   const Command* find(std::string_view child) const noexcept;
   const CommandOption* option(std::string_view option_name) const noexcept;

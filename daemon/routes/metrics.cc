@@ -5,35 +5,13 @@
 #include <chrono>
 #include <fstream>
 
+#include "daemon/routes/figures.h"
 #include "daemon/routes/parameters.h"
 #include "daemon/routes/status.h"
+#include "daemon/routes/watch_figures.h"
 
 namespace trust {
 namespace {
-
-// Prometheus' text form, version 0.0.4.
-class Figures {
- public:
-  template <typename Number>
-  void one(std::string_view name, std::string_view kind, std::string_view help, Number value) {
-    family(name, kind, help);
-    sample(name, "", value);
-  }
-  void family(std::string_view name, std::string_view kind, std::string_view help) {
-    text_ += "# HELP " + std::string(name) + ' ' + std::string(help) + "\n# TYPE " +
-             std::string(name) + ' ' + std::string(kind) + '\n';
-  }
-  template <typename Number>
-  void sample(std::string_view name, std::string_view labels, Number value) {
-    text_ += name;
-    text_ += labels;
-    text_ += ' ' + std::to_string(value) + '\n';
-  }
-  std::string take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
 
 std::uint64_t resident_bytes() {
   std::uint64_t size = 0;
@@ -48,9 +26,11 @@ Answer metrics(const Call& call) {
   const Changes::Status status = service.changes.status();
   Counts counts;
   std::optional<UnixTime> next_expiry;
+  Figures watched;
   service.readers.with([&](Store& store) {
     counts = counts_of(service, store);
     next_expiry = store.next_expiry(service.clock());
+    add_watch_figures(watched, store);
   });
   Figures figures;
   figures.family("trustd_build_info", "gauge", "The version that runs.");
@@ -104,7 +84,7 @@ Answer metrics(const Call& call) {
   figures.one("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
   Response response;
   response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-  response.body = figures.take();
+  response.body = figures.take() + watched.take();
   return response;
 }
 

@@ -91,4 +91,27 @@ Later answer_change(const Call& call, std::function<Result(Store&)> make,
   }};
 }
 
+// The same for what makes no generation, which waits for no publication.
+template <typename Result>
+Later answer_stored(const Call& call, std::function<Result(Store&)> make,
+                    std::function<Response(const Result&)> respond) {
+  return Later{[&changes = call.service.changes, make = std::move(make),
+                respond = std::move(respond)](const std::function<void(Response)>& complete) {
+    const auto result = std::make_shared<std::optional<Result>>();
+    try {
+      changes.submit([result, make](Store& store) { *result = make(store); },
+                     [complete, result, respond](const Changes::Outcome& outcome) {
+                       try {
+                         if (outcome.failure) std::rethrow_exception(outcome.failure);
+                         complete(respond(result->value()));
+                       } catch (...) {
+                         complete(response_to(std::current_exception()));
+                       }
+                     });
+    } catch (...) {
+      complete(response_to(std::current_exception()));
+    }
+  }};
+}
+
 } // namespace trust

@@ -362,6 +362,18 @@ def run_system(root):
                    env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(root)})
 
 
+def expiry(bench):
+    """12: what expires within 30 days, and what the scheduler does, of 1,000,000."""
+    many = os.environ.get("TRUST_BENCH_CERTIFICATES", "1000000")
+    done = subprocess.run([bench.tool("bench_expiry"), str(bench.home("expiry")), many], check=True,
+                          stdout=subprocess.PIPE)
+    found = json.loads(done.stdout)
+    at_most(f"12 what expires within 30 days, {int(many):,} against 1,000",
+            found["listed_many_us"], found["listed_few_us"], 1.5, "us")
+    at_most(f"12 telling of what is due, {int(many):,} against 1,000", found["told_many_us"],
+            found["told_few_us"], 1.5, "us")
+
+
 def command_line(bench):
     """13: whole processes of trustctl."""
     need("openssl")
@@ -593,7 +605,7 @@ def opening(bench):
 
 
 GOALS = {1: first_request, 2: pooled_request, 3: handshake, 4: opening, 7: pins_rate, 8: idle,
-         9: burst, 10: change, 13: command_line, 14: new_certificate, 15: resident}
+         9: burst, 10: change, 12: expiry, 13: command_line, 14: new_certificate, 15: resident}
 
 
 def main():

@@ -1,4 +1,4 @@
-#include "cli/containers.h"
+#include "libtrust/containers.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

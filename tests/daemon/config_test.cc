@@ -24,8 +24,7 @@ TEST(Config, NothingMeansTheDefaults) {
   EXPECT_EQ(config.listen.tcp, "");
   EXPECT_FALSE(config.listen.tcp_write);
   EXPECT_EQ(config.listen.socket_mode, 0660U);
-  EXPECT_EQ(config.expiry.thresholds_s,
-            (std::vector<std::int64_t>{30 * 86400, 14 * 86400, 7 * 86400, 86400, 0}));
+  EXPECT_EQ(config.expiry.thresholds, default_thresholds());
   EXPECT_EQ(config.expiry.probe_interval_s, 6 * 3600);
 }
 
@@ -39,7 +38,7 @@ tcp = "127.0.0.1:7443"
 tcp_write = true
 socket_mode = "0666"
 [expiry]
-thresholds = ["1d", "7d", "0"]
+thresholds = ["1d", "33%", "0"]
 probe_interval = "1h"
 [limits]
 body_bytes = 65536
@@ -71,7 +70,8 @@ time_limit = "2m"
   EXPECT_EQ(config.listen.tcp, "127.0.0.1:7443");
   EXPECT_TRUE(config.listen.tcp_write);
   EXPECT_EQ(config.listen.socket_mode, 0666U);
-  EXPECT_EQ(config.expiry.thresholds_s, (std::vector<std::int64_t>{7 * 86400, 86400, 0}));
+  EXPECT_EQ(config.expiry.thresholds,
+            (Thresholds{Threshold::parse("1d"), Threshold::parse("33%"), Threshold::parse("0")}));
   EXPECT_EQ(config.expiry.probe_interval_s, 3600);
   EXPECT_EQ(config.limits.body_bytes, 65536U);
   EXPECT_EQ(config.limits.import_bytes, 1048576U);

@@ -28,8 +28,8 @@ class StoreIdentity : public ::testing::Test {
   // Of a key of its own, so that pins can tell them apart.
   Certificate issued(const std::string& name, std::int64_t days = 90) {
     key_ = PrivateKey::generate(KeyKind::ecdsa_p256);
-    return issue_self_signed(
-        {parse_names({name}), SigningDigest::sha256, now_, now_ + days * kDay}, key_);
+    return issue_self_signed({parse_names({name}), SigningDigest::sha256, now_, now_ + days * kDay},
+                             key_);
   }
   static Identity identity(const std::string& label, std::int64_t days = 90) {
     Identity made;

@@ -85,6 +85,8 @@ class Place:
         def value(of):
             if isinstance(of, bool):
                 return "true" if of else "false"
+            if isinstance(of, list):
+                return "[" + ", ".join(map(value, of)) + "]"
             return str(of) if isinstance(of, int) else '"%s"' % of
         for section, keys in sections.items():
             self.sections.setdefault(section, {}).update(keys)

@@ -1,7 +1,8 @@
 #pragma once
-// Certificates out of PKCS#7 and PKCS#12, for trustctl alone: the daemon takes PEM and DER, and
-// stays without these parsers. Bounded before anything is computed (sizes, nesting, rounds of key
-// derivation). Private keys inside are passed over, never decrypted, and said.
+// Certificates out of PKCS#7 and PKCS#12, for trustctl and for the daemon's decoder, a process
+// without rights: the daemon itself takes PEM and DER, and stays without these parsers. Bounded
+// before anything is computed (sizes, nesting, rounds of key derivation). Private keys inside are
+// passed over, never decrypted, and said.
 //
 // Failure: Error{invalid} (damaged, a wrong password, an algorithm that OpenSSL lacks),
 // Error{too_large}, naming the source.

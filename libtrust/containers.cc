@@ -1,4 +1,4 @@
-#include "cli/containers.h"
+#include "libtrust/containers.h"
 
 #include <openssl/provider.h>
 

@@ -1,0 +1,65 @@
+#include "daemon/server_look.h"
+
+#include <algorithm>
+
+#include "libtrust/dial.h"
+#include "libtrust/error.h"
+#include "libtrust/judge.h"
+#include "libtrust/snapshot.h"
+
+namespace trust {
+namespace {
+
+Ending ending_of(const Certificate& certificate) {
+  return Ending::of(certificate.fingerprint(), certificate.subject(),
+                    {certificate.not_before(), certificate.not_after()});
+}
+
+// What of a path that is trusted ends first: one of its certificates, or the decision that trusts
+// it. Of one that is not, only the server's own certificate counts: the rest may be anything.
+Ending first_end(const Certificate& leaf, const Judgement& judgement) {
+  if (!judgement.trusted() && judgement.verdict != Verdict::expired) return ending_of(leaf);
+  const Certificate* first = &leaf;
+  for (const Certificate& certificate : judgement.path) {
+    if (certificate.not_after() < first->not_after()) first = &certificate;
+  }
+  Ending ending = ending_of(*first);
+  const auto& entry = judgement.entry;
+  if (judgement.trusted() && entry && entry->expires_at &&
+      *entry->expires_at < ending.lifetime.ends_at) {
+    // As the entry's own row is called, so that both are one alert.
+    ending =
+        Ending::of(entry->certificate.fingerprint, entry->certificate.subject,
+                   {std::max(entry->added_at, entry->certificate.not_before), *entry->expires_at});
+    ending.cause = "entry:" + std::to_string(entry->id);
+    ending.planned = true;
+  }
+  return ending;
+}
+
+} // namespace
+
+Seen ServerLook::operator()(const Endpoint& endpoint, UnixTime now) const {
+  DialOptions options;
+  options.deadline = deadline_;
+  options.refused = local_or_many;
+  const Presented presented = dial(endpoint, options);
+  const Certificate& leaf = presented.chain.front();
+  Seen seen;
+  seen.certificate = CertificateFacts::of(leaf);
+  seen.weakness = leaf.weakness();
+  const Judgement judgement =
+      judge(presented.chain, endpoint.host, endpoint.port, View(Snapshot::open(store_)), {}, now);
+  seen.verdict = facts(judgement.verdict).name;
+  seen.detail = judgement.detail;
+  seen.hint = judgement.hint;
+  seen.trusted_by = name_of(judgement.trusted_by);
+  seen.pin_status = name_of(judgement.pin_status);
+  if (judgement.trusted() && !judgement.path.empty()) {
+    seen.anchor = judgement.path.back().spki_hash();
+  }
+  seen.first_end = first_end(leaf, judgement);
+  return seen;
+}
+
+} // namespace trust
