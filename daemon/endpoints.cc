@@ -104,6 +104,12 @@ void Endpoints::work() noexcept {
 }
 
 void Endpoints::look_at(const Job& job) {
+  // Anybody may name a server: only those that something is pinned for are dialled.
+  if (job.watch == 0 && readers_.with([&](Store& store) {
+        return store.pins_for(job.endpoint.host, job.endpoint.port).empty();
+      })) {
+    return;
+  }
   std::optional<Seen> seen;
   std::string problem;
   try {

@@ -41,8 +41,8 @@ class Endpoints : public Duty {
   void do_due(UnixTime now) override;
 
   // Somebody says that a server presented what is not pinned: anybody may say so, hence it is
-  // believed only once this daemon has seen it, and at most one such look a minute is made for a
-  // server. Any thread; returns at once.
+  // believed only once this daemon has seen it, of servers that something is pinned for, and at
+  // most one such look a minute is made for each. Any thread; returns at once.
   void suspect(const Endpoint& endpoint);
 
   // Begins no more looks, and waits for those that are under way.

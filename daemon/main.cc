@@ -110,15 +110,20 @@ FrontLimits front_limits_of(const Config& config) {
 }
 
 // Programs need no reports to be safe, so the daemon serves without them too.
-std::optional<ReportReceiver> reports_to(Changes& changes, const std::string& socket) {
+// What is reported is told, and looked at: only what this daemon sees itself becomes an alert.
+std::optional<ReportReceiver> reports_to(Changes& changes, Endpoints& endpoints,
+                                         const std::string& socket) {
   try {
     return std::optional<ReportReceiver>(
-        std::in_place, report_socket(socket), system_clock_now, [&changes](const Json& data) {
+        std::in_place, report_socket(socket), system_clock_now,
+        [&changes, &endpoints](const Json& data) {
           changes.submit(
               [text = data.dump()](Store& store) {
                 store.tell_subscribers("pin_mismatch_reported", text);
               },
               nullptr);
+          endpoints.suspect(
+              {Host::parse(data.at("host").get<std::string>()), data.at("port").get<Port>()});
         });
   } catch (const Error& error) {
     spdlog::warn("no program can report a pin that does not match: {}", error.message());
@@ -210,7 +215,7 @@ void serve(const Options& options) {
   const std::string where = names_of(listeners);
   Front front(application, std::move(listeners), front_limits_of(config));
   service.front_counts = [&front] { return front.counts(); };
-  const auto reports = reports_to(changes, layout.socket);
+  const auto reports = reports_to(changes, endpoints, layout.socket);
   if (reports) service.report_counts = [&reports] { return reports->counts(); };
   serving = &front;
   scheduling = &scheduler;

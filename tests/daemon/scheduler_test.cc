@@ -222,6 +222,15 @@ TEST(Alerting, SuspicionIsLookedAtOnceAMinuteAndOnlyWhatIsSeenIsTold) {
     return seen;
   });
   const Endpoint endpoint = Endpoint::parse("a.test:443", 443);
+  const auto pin = [&](const std::string& role) {
+    rest.post("/v1/pins",
+              {{"pattern", "a.test"},
+               {"pins", {Pin::of(mint({.common_name = role}).certificate).text()}},
+               {"role", role}},
+              201);
+  };
+  pin("backup"); // first, or there would be none for a moment
+  pin("active");
   for (int i = 0; i < 50; ++i) alerting.endpoints().suspect(endpoint);
   ASSERT_TRUE(comes_true([&] { return looks == 1; }));
   EXPECT_EQ(Words{}, raised(rest));
