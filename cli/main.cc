@@ -23,6 +23,7 @@
 #include "cli/command/profile.h"
 #include "cli/command/remove.h"
 #include "cli/command/service.h"
+#include "cli/command/sinks.h"
 #include "cli/command/verify.h"
 #include "cli/command/why.h"
 #include "cli/context.h"
@@ -391,6 +392,9 @@ void define_alerts(CLI::App& app, Line& line) {
                               [&line](Context& c) { return alerts_ack_command(c, line.ack); });
   named(ack->add_option("alert", line.ack.id, "its number in the list"), "NUMBER")->required();
   add_ends(*ack, line.ack.duration, line.ack.until);
+  CLI::App* test = add_command(*alerts, line, "test", "send a test through a sink of trustd.toml",
+                               [&line](Context& c) { return alerts_test_command(c, line.what); });
+  named(test->add_option("sink", line.what, "its name in trustd.toml"), "SINK")->required();
 }
 
 std::vector<std::string> split(const std::string& text, char separator) {

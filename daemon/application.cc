@@ -15,6 +15,7 @@
 #include "daemon/routes/metrics.h"
 #include "daemon/routes/openapi.h"
 #include "daemon/routes/pins.h"
+#include "daemon/routes/sinks.h"
 #include "daemon/routes/status.h"
 #include "daemon/routes/verify.h"
 #include "daemon/routes/watches.h"
@@ -34,10 +35,10 @@ Response refusal(const Error& error) {
 
 std::vector<Route> all_routes() {
   std::vector<Route> all;
-  for (const auto routes :
-       {health_routes, status_routes, certificates_routes, import_routes, pins_routes,
-        verify_routes, identities_routes, bundles_routes, generations_routes, audit_routes,
-        events_routes, alerts_routes, watches_routes, metrics_routes, openapi_routes}) {
+  for (const auto routes : {health_routes, status_routes, certificates_routes, import_routes,
+                            pins_routes, verify_routes, identities_routes, bundles_routes,
+                            generations_routes, audit_routes, events_routes, alerts_routes,
+                            watches_routes, sinks_routes, metrics_routes, openapi_routes}) {
     for (const Route& route : routes()) all.push_back(route);
   }
   return all;

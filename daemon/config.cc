@@ -227,6 +227,10 @@ SinkConfig read_sink(Section section, std::set<std::string>& seen) {
     require_url(text);
     sink.url = text;
   });
+  section.parsed("url_file", "an absolute path", [&](const std::string& text) {
+    require_absolute(text);
+    sink.url_file = text;
+  });
   section.word<SinkConfig::Format>("format",
                                    {{"json", SinkConfig::Format::json},
                                     {"slack", SinkConfig::Format::slack},
@@ -240,9 +244,10 @@ SinkConfig read_sink(Section section, std::set<std::string>& seen) {
   read_time_limit(section, sink.time_limit_s);
   section.finish();
   if (sink.type == SinkConfig::Type::webhook) {
-    section.must_have("url");
+    if (!section.has("url_file")) section.must_have("url");
+    if (section.has("url")) section.must_not_have("url_file", "stands there beside url");
   } else {
-    for (const char* key : {"url", "format", "secret_file"}) {
+    for (const char* key : {"url", "url_file", "format", "secret_file"}) {
       section.must_not_have(key, "is of a webhook only");
     }
   }

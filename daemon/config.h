@@ -21,6 +21,7 @@ struct SinkConfig {
   std::string name;
   Type type = Type::journal;
   std::string url;                      // of a webhook
+  std::string url_file;                 // in place of it, for one that is a secret; absolute
   Format format = Format::json;         // of a webhook
   std::string secret_file;              // of a webhook; absolute
   std::vector<std::string> command;     // of exec; the first is absolute

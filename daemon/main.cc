@@ -41,6 +41,7 @@
 #include "daemon/scheduler.h"
 #include "daemon/server_look.h"
 #include "daemon/service.h"
+#include "daemon/sinks/sinks.h"
 #include "daemon/token.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
@@ -167,6 +168,7 @@ void serve(const Options& options) {
   std::atomic<Front*> serving{nullptr};
   std::atomic<Scheduler*> scheduling{nullptr};
   std::atomic<Files*> watching{nullptr};
+  std::atomic<Sinks*> telling{nullptr};
   const auto wake_scheduler = [&scheduling] {
     if (Scheduler* awake = scheduling.load()) awake->wake();
   };
@@ -174,6 +176,7 @@ void serve(const Options& options) {
     if (Front* front = serving.load()) front->wake_streams();
     wake_scheduler();
     if (Files* awake = watching.load()) awake->wake();
+    if (Sinks* awake = telling.load()) awake->wake();
   });
   Readers readers(layout.database, system_clock_now);
   Expiry expiry(changes, readers, config.expiry.thresholds, layout.store + "/current");
@@ -183,6 +186,10 @@ void serve(const Options& options) {
                       wake_scheduler);
   Scheduler scheduler(system_clock_now, {&expiry, &endpoints});
   Files files({}, changes, readers, wake_scheduler);
+  const NamedCommands commands(config, ordinary_variables(process_environment()),
+                               layout.system ? kHookSocket : "");
+  Sinks sinks(config, layout.system, layout.store, commands, changes, readers, {});
+  telling = &sinks;
 
   std::vector<Listener> listeners = listeners_of(layout, config);
   std::optional<Token> token;
@@ -195,8 +202,6 @@ void serve(const Options& options) {
                 config.listen.tcp_write};
   Service service(config, layout, std::move(rights), system_clock_now, changes, readers);
   Identities identities(layout, system_clock_now, readers);
-  const NamedCommands commands(config, ordinary_variables(process_environment()),
-                               layout.system ? kHookSocket : "");
   const auto run_named_hook = [&commands](const std::string& hook, const Variables& variables,
                                           int stop_fd) -> std::optional<std::string> {
     const CommandEnd end = commands.run(CommandKind::hook, hook, variables, stop_fd);
@@ -217,6 +222,7 @@ void serve(const Options& options) {
   service.front_counts = [&front] { return front.counts(); };
   const auto reports = reports_to(changes, endpoints, layout.socket);
   if (reports) service.report_counts = [&reports] { return reports->counts(); };
+  service.sinks = &sinks;
   serving = &front;
   scheduling = &scheduler;
   scheduler.start();
@@ -244,6 +250,7 @@ void serve(const Options& options) {
   scheduler.stop();
   serving = nullptr;
   renewals.stop();
+  sinks.stop();
   changes.stop();
   spdlog::info("stopped at generation {} (audit head {})", changes.generation(),
                changes.status().audit_head);

@@ -19,6 +19,7 @@
 #include "daemon/readers.h"
 #include "daemon/renewals.h"
 #include "daemon/report_receiver.h"
+#include "daemon/sinks/sinks.h"
 #include "libtrust/guarded.h"
 #include "libtrust/layout.h"
 
@@ -48,6 +49,7 @@ struct Service {
   Renewals* renewals = nullptr;
   std::function<FrontCounts()> front_counts;   // none: not served by a front
   std::function<ReportCounts()> report_counts; // none: nobody can report
+  Sinks* sinks = nullptr;                    // none: nobody is told
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 
   Published published;

@@ -6,6 +6,7 @@ namespace trust {
 namespace {
 
 constexpr std::size_t kFingerprintDigits = 64;
+constexpr std::size_t kMostNameBytes = 63;
 
 std::vector<std::string_view> split(std::string_view path) {
   std::vector<std::string_view> segments;
@@ -21,6 +22,10 @@ std::vector<std::string_view> split(std::string_view path) {
 bool is_parameter(std::string_view segment) { return segment.starts_with('{'); }
 
 bool fits(std::string_view parameter, std::string_view text) {
+  if (parameter == "{name}") {
+    return !text.empty() && text.size() <= kMostNameBytes &&
+           text.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789._-") == text.npos;
+  }
   if (parameter != "{fingerprint}") return parse_number(text).has_value();
   return text.size() == kFingerprintDigits &&
          text.find_first_not_of("0123456789abcdefABCDEF") == text.npos;

@@ -38,7 +38,7 @@ def undescribed_keys(root):
     keys = re.findall(r'section\.(?:parsed|number|flag|texts)\(\s*"([a-z_]+)"',
                       (root / "daemon/config.cc").read_text())
     assert "base" in keys, "configuration keys are read in another way"
-    later = {"name", "url", "secret_file", "thresholds", "probe_interval"}
+    later = {"name", "url", "url_file", "secret_file", "thresholds", "probe_interval"}
     text = (root / "docs/configuration.md").read_text()
     return [key for key in keys if key not in later and not re.search(rf"^{key} =", text, re.M)]
 
