@@ -41,7 +41,7 @@ Answer list(const Call& call) {
 // The daemon opens what it is told to only for those who could open it themselves. A token says
 // that somebody could read it, which is not the same.
 void require_path_right(const Call& call) {
-  const Peer& peer = *call.request.peer;
+  const auto& peer = *call.request.peer;
   if (peer.unix_socket && (peer.uid == 0 || peer.uid == call.service.rights.own_uid)) return;
   throw Error(Code::forbidden,
               "files and directories are watched for root or the daemon's own user alone",
