@@ -20,6 +20,22 @@ std::uint64_t resident_bytes() {
   return resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
 }
 
+void sink_figures(Figures& figures, const std::vector<SinkState>& states) {
+  const auto each = [&](std::string_view name, std::string_view kind, std::string_view help,
+                        auto&& value) {
+    figures.family(name, kind, help);
+    for (const SinkState& state : states) {
+      figures.sample(name, MetricLabels{{"sink", state.name}, {"type", state.type}}, value(state));
+    }
+  };
+  each("trustd_sink_deliveries_total", "counter", "What sinks took since the start.",
+       [](const SinkState& state) { return state.deliveries; });
+  each("trustd_sink_failures_total", "counter", "Attempts that failed since the start.",
+       [](const SinkState& state) { return state.failures; });
+  each("trustd_sink_failing", "gauge", "1 while a sink takes nothing.",
+       [](const SinkState& state) { return state.failures_in_a_row > 0 ? 1 : 0; });
+}
+
 Answer metrics(const Call& call) {
   Parameters(call.request).finish();
   Service& service = call.service;
@@ -79,6 +95,7 @@ Answer metrics(const Call& call) {
                 reports.refused);
     figures.one("trustd_reported", "gauge", "Claims that are remembered.", reports.kept);
   }
+  if (service.sinks != nullptr) sink_figures(figures, service.sinks->states());
   const std::chrono::duration<double> uptime = std::chrono::steady_clock::now() - service.started;
   figures.one("trustd_uptime_seconds", "gauge", "Since the start.", uptime.count());
   figures.one("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes());
