@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "cli/command/value.h"
+#include "cli/command/entry.h"
 #include "libtrust/error.h"
 
 namespace trust {
