@@ -184,6 +184,38 @@ Places find_places(ByteView der) {
   return {subject->whole, spki->whole};
 }
 
+// Attributes of a subject or an issuer: what OpenSSL does with each of them is slow.
+constexpr std::size_t kMaxNameParts = 32;
+
+std::size_t count_parts(ByteView name) {
+  std::size_t count = 0;
+  DerReader parts(name);
+  while (const auto part = parts.next()) {
+    DerReader attributes(part->content);
+    while (attributes.next()) ++count;
+  }
+  return count;
+}
+
+// Before anything is parsed; what is not in order there is for OpenSSL to say.
+void bound_names(ByteView der) {
+  DerReader outer(der);
+  const auto certificate = outer.next(der::kSequence);
+  DerReader middle(certificate ? certificate->content : ByteView{});
+  const auto tbs = middle.next(der::kSequence);
+  DerReader fields(tbs ? tbs->content : ByteView{});
+  fields.skip(der::kContext0); // version
+  fields.skip(der::kInteger);  // serial number
+  fields.skip(der::kSequence); // signature algorithm
+  const auto issuer = fields.next(der::kSequence);
+  fields.skip(der::kSequence); // validity
+  const auto subject = fields.next(der::kSequence);
+  for (const auto& name : {issuer, subject})
+    if (name && count_parts(name->content) > kMaxNameParts)
+      throw Error(Code::too_large,
+                  "a name of it has more than " + std::to_string(kMaxNameParts) + " parts");
+}
+
 X509Ptr parse(ByteView der, OSSL_LIB_CTX* context) {
   X509Ptr x509(X509_new_ex(context, nullptr));
   if (!x509) throw std::bad_alloc();
@@ -346,6 +378,7 @@ Certificate Certificate::read(ByteView der) {
                                      " bytes is over the limit of " +
                                      std::to_string(kMaxCertificateBytes / 1024) + " KiB");
   }
+  bound_names(der);
   const X509Ptr x509 = parse(der, keyless_context());
   if (!x509) refuse("it is not a certificate");
 

@@ -3,7 +3,6 @@
 #include <openssl/x509v3.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "libtrust/error.h"
@@ -12,42 +11,10 @@
 #include "libtrust/path.h"
 #include "libtrust/pinning.h"
 #include "libtrust/validation.h"
+#include "libtrust/verdict.h"
 
 namespace trust {
 namespace {
-
-// In order of the enum. `weight`: of all that was wrong with the candidate paths, the answer is
-// what weighs most, then what was found first: how near it came to being trusted, but what the
-// store forbids before all.
-struct Row {
-  Verdict verdict;
-  VerdictFacts facts;
-  int weight;
-};
-
-constexpr std::array kRows{
-    Row{Verdict::ok, {"ok", 0}, 0},
-    Row{Verdict::unknown_issuer, {"unknown_issuer", -600}, 1},
-    Row{Verdict::self_signed, {"self_signed", -601}, 1},
-    Row{Verdict::expired, {"expired", -602}, 4},
-    Row{Verdict::not_yet_valid, {"not_yet_valid", -603}, 4},
-    Row{Verdict::name_mismatch, {"name_mismatch", -604}, 5},
-    Row{Verdict::pin_mismatch, {"pin_mismatch", -605}, 8},
-    Row{Verdict::pin_missing, {"pin_missing", -606}, 7},
-    Row{Verdict::distrusted, {"distrusted", -607}, 9},
-    Row{Verdict::bad_chain, {"bad_chain", -608}, 2},
-    Row{Verdict::weak, {"weak", -609}, 3},
-    Row{Verdict::out_of_scope, {"out_of_scope", -610}, 6},
-};
-
-constexpr bool rows_follow_the_enum() {
-  for (std::size_t i = 0; i < kRows.size(); ++i)
-    if (static_cast<std::size_t>(kRows[i].verdict) != i) return false;
-  return kRows.back().verdict == Verdict::out_of_scope;
-}
-static_assert(rows_follow_the_enum(), "every Verdict has its row, in order");
-
-const Row& row_of(Verdict verdict) { return kRows[static_cast<std::size_t>(verdict)]; }
 
 std::string called(const Certificate& certificate) {
   if (!certificate.subject().empty()) return '"' + shown(certificate.subject()) + '"';
@@ -114,7 +81,7 @@ class Judging : private PathScreen {
   }
 
   void refuse(Verdict verdict, std::string detail, std::string hint, const Entry* entry = nullptr) {
-    if (row_of(verdict).weight <= row_of(answer_.verdict).weight) return;
+    if (weight_of(verdict) <= weight_of(answer_.verdict)) return;
     answer_.verdict = verdict;
     answer_.detail = std::move(detail);
     answer_.hint = std::move(hint);
@@ -139,12 +106,12 @@ class Judging : private PathScreen {
     for (const Certificate& certificate : chain_) bytes += certificate.der().size();
     std::string fault;
     if (chain_.empty()) fault = "it presented no certificate";
-    if (chain_.size() > kMaxChainCertificates)
+    if (chain_.size() > extras_.most_certificates)
       fault = "it presented " + std::to_string(chain_.size()) + " certificates; " +
-              std::to_string(kMaxChainCertificates) + " is the most";
-    else if (bytes > kMaxChainBytes)
+              std::to_string(extras_.most_certificates) + " is the most";
+    else if (bytes > extras_.most_bytes)
       fault = "it presented " + std::to_string(bytes) + " bytes of certificates; " +
-              std::to_string(kMaxChainBytes / 1024) + " KiB is the most";
+              std::to_string(extras_.most_bytes / 1024) + " KiB is the most";
     if (fault.empty()) return true;
     refuse(Verdict::bad_chain, host_.text() + ": " + fault, "");
     return false;
@@ -404,29 +371,6 @@ class Judging : private PathScreen {
 };
 
 } // namespace
-
-const VerdictFacts& facts(Verdict verdict) noexcept { return row_of(verdict).facts; }
-
-std::string_view name_of(TrustedBy by) noexcept {
-  switch (by) {
-    case TrustedBy::nothing: return "nothing";
-    case TrustedBy::system_root: return "system_root";
-    case TrustedBy::added_root: return "added_root";
-    case TrustedBy::added_leaf: return "added_leaf";
-  }
-  return "";
-}
-
-std::string_view name_of(PinStatus status) noexcept {
-  switch (status) {
-    case PinStatus::none: return "none";
-    case PinStatus::match: return "match";
-    case PinStatus::mismatch: return "mismatch";
-    case PinStatus::lapsed: return "lapsed";
-    case PinStatus::reported: return "reported";
-  }
-  return "";
-}
 
 Judgement judge(std::span<const Certificate> chain, const Host& host, Port port, const View& view,
                 const JudgeOptions& options, UnixTime now) {

@@ -18,7 +18,12 @@ struct JudgeExtras {
       emails; // RFC 822 names: the leaf must have one of them, if there are any
   int security_level = 2;          // of OpenSSL; 0 leaves weakness aside
   int most_intermediates = -1;     // not self-issued; -1: any number
-  const STACK_OF(X509_CRL) * crls = nullptr; // borrowed; null: revocation is not asked
+  std::vector<X509_CRL*> crls; // borrowed; none: revocation is not asked
+  std::vector<Certificate> crl_issuers;     // who may have signed them, beside the path
+  // Of what is presented, in place of kMaxChainCertificates and kMaxChainBytes: a suite gives a
+  // pool of certificates to search, which no server sends.
+  std::size_t most_certificates = kMaxChainCertificates;
+  std::size_t most_bytes = kMaxChainBytes;
   // Checks of RFC 5280's and the CA/Browser Forum's profile beyond path validation.
   bool profile = true;
 

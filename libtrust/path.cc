@@ -24,14 +24,20 @@ std::size_t effort_of(const Certificate& by) {
   if (key == nullptr) return 1;
   const auto bits = static_cast<std::size_t>(std::max(EVP_PKEY_get_bits(key), 1));
   if (EVP_PKEY_is_a(key, "RSA") == 1 || EVP_PKEY_is_a(key, "RSA-PSS") == 1)
-    return 1 + bits * bits / (2048 * 1024);
+    return 1 + bits * bits / (4096 * 2048);
   if (EVP_PKEY_is_a(key, "EC") != 1) return 4;
   if (bits <= 256) return by.key_kind() == "EC P-256" ? 2 : 16;
   return by.key_kind() == "EC P-521" ? 12 : bits <= 384 ? 24 : 48;
 }
 
+bool may_issue(const Certificate& issuer, const Certificate& certificate) {
+  const ErrorQueueGuard queue;
+  return X509_check_issued(issuer.x509(), certificate.x509()) == X509_V_OK;
+}
+
 // How well an issuer's key identifier fits what the certificate says: the less the better.
 int key_identifier_rank(const Certificate& issuer, const Certificate& certificate) {
+  if (issuer.key_weakness()) return 3; // no such key is decoded before it is admitted
   const ASN1_OCTET_STRING* wanted = X509_get0_authority_key_id(certificate.x509());
   const ASN1_OCTET_STRING* has = X509_get0_subject_key_id(issuer.x509());
   if (wanted == nullptr || has == nullptr) return 1;
@@ -75,9 +81,9 @@ std::vector<PathSearch::Issuer> PathSearch::issuers_of(const Certificate& certif
   std::vector<Issuer> found;
   const auto anchors = view_.anchors(certificate.issuer_hash());
   kept_.push_back(anchors);
-  const auto is_issuer = [&](const Certificate& other) {
+  const auto is_named = [&](const Certificate& other) {
     return other.subject_hash() == certificate.issuer_hash() &&
-           X509_check_issued(other.x509(), certificate.x509()) == X509_V_OK;
+           (other.key_weakness() || may_issue(other, certificate));
   };
   const auto best_first = [&](std::size_t from) {
     std::stable_sort(found.begin() + static_cast<std::ptrdiff_t>(from), found.end(),
@@ -87,12 +93,12 @@ std::vector<PathSearch::Issuer> PathSearch::issuers_of(const Certificate& certif
                      });
   };
   for (const Anchor& anchor : *anchors)
-    if (screen_.in_force(anchor.entry) && is_issuer(anchor.certificate))
+    if (screen_.in_force(anchor.entry) && is_named(anchor.certificate))
       found.push_back({&anchor.certificate, &anchor});
   const std::size_t of_anchors = found.size();
   if (of_anchors > 1) best_first(0);
   for (const Certificate* other : presented_)
-    if (is_issuer(*other)) found.push_back({other, nullptr});
+    if (is_named(*other)) found.push_back({other, nullptr});
   if (found.size() > of_anchors + 1) best_first(of_anchors);
   return found;
 }
@@ -135,6 +141,7 @@ bool PathSearch::extend() {
     if (spent_) return false;
     if (issuer.anchor == nullptr && in_path(*issuer.certificate)) continue;
     if (!screen_.admits(*issuer.certificate, issuer.anchor != nullptr)) continue;
+    if (issuer.certificate->key_weakness() && !may_issue(*issuer.certificate, last)) continue;
     if (!signed_by(last, *issuer.certificate)) continue;
     if (issuer.anchor != nullptr) {
       if (complete(issuer)) return true;

@@ -24,7 +24,7 @@ inline constexpr std::size_t kMostCandidatePaths = 32;
 inline constexpr std::size_t kMostNameComparisons = 4096; // of name constraints, in one judgement
 inline constexpr std::size_t kMostPathSteps = 2048;       // issuers tried
 // About 50 microseconds each. Checks on large keys cost many, so that 64 of them do not take long.
-inline constexpr std::size_t kMostEffort = 320;
+inline constexpr std::size_t kMostEffort = 240;
 
 struct CandidatePath {
   std::vector<const Certificate*> certificates; // leaf first, the anchor last

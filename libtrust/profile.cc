@@ -1,10 +1,14 @@
 #include "libtrust/profile.h"
 
+#include <arpa/inet.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <string_view>
 
+#include "libtrust/der.h"
 #include "libtrust/handles.h"
 
 namespace trust {
@@ -48,26 +52,87 @@ bool is_dns_name(std::string_view name) {
          Host::try_parse(name).has_value();
 }
 
-// A common name that a program of old would take for the server's name.
-bool looks_like_host(std::string_view name) {
-  if (name.find_first_of(" /@") != std::string_view::npos) return false;
-  return name.find_first_of(".:") != std::string_view::npos || name.starts_with("0x");
+std::string lowered(std::string_view text) {
+  std::string out(text);
+  for (char& c : out)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);
+  return out;
 }
 
-bool among_names(const Certificate& leaf, std::string_view name) {
+// An address that is not written as RFC 3986 and RFC 5952 want it, but as inet_aton takes it.
+std::optional<Host> loose_address(const std::string& text) {
+  std::array<std::uint8_t, 16> bytes{};
+  if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) == 1) return Host::from_address(bytes);
+  in_addr v4{};
+  if (text.find(' ') != std::string::npos || ::inet_aton(text.c_str(), &v4) != 1) return {};
+  std::memcpy(bytes.data(), &v4, sizeof v4);
+  return Host::from_address({bytes.data(), sizeof v4});
+}
+
+// Whether the common name means one of the names of the SAN and is written otherwise: programs that
+// look at the one and at the other would not agree.
+bool spells_a_name_otherwise(const Certificate& leaf) {
+  const std::string& name = leaf.common_name();
   const auto& names = leaf.dns_names();
-  if (std::find(names.begin(), names.end(), name) != names.end()) return true;
-  return std::any_of(leaf.addresses().begin(), leaf.addresses().end(),
-                     [&](const Host& address) { return address.text() == name; });
+  if (name.empty() || std::find(names.begin(), names.end(), name) != names.end()) return false;
+  const std::string lower = lowered(name);
+  if (std::any_of(names.begin(), names.end(),
+                  [&](const std::string& other) { return lowered(other) == lower; }))
+    return true;
+  // International names are A-labels.
+  const bool ascii = std::none_of(name.begin(), name.end(),
+                                  [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
+  if (!ascii && name.find('.') != std::string::npos && name.find(' ') == std::string::npos)
+    return true;
+  const auto& addresses = leaf.addresses();
+  if (addresses.empty()) return false;
+  const auto address = loose_address(name);
+  const auto same =
+      address ? std::find(addresses.begin(), addresses.end(), *address) : addresses.end();
+  return same != addresses.end() && same->text() != name;
+}
+
+// Read by hand: it is a list of pairs, and not an empty one.
+bool has_malformed_access(const Certificate& certificate) {
+  const int at = X509_get_ext_by_NID(certificate.x509(), NID_info_access, -1);
+  if (at < 0) return false;
+  const ASN1_OCTET_STRING* value = X509_EXTENSION_get_data(X509_get_ext(certificate.x509(), at));
+  DerReader outer(
+      {ASN1_STRING_get0_data(value), static_cast<std::size_t>(ASN1_STRING_length(value))});
+  const auto list = outer.next(der::kSequence);
+  if (!list || !outer.done() || list->content.empty()) return true;
+  for (DerReader items(list->content); !items.done();) {
+    const auto item = items.next(der::kSequence);
+    DerReader fields(item ? item->content : ByteView{});
+    if (!fields.next(der::kObject) || !fields.next() || !fields.done()) return true;
+  }
+  return false;
 }
 
 const char* fault_of_leaf(const Certificate& leaf) {
   if (!leaf.is_ca() && has(leaf, NID_name_constraints)) return "has name constraints and is no CA";
   for (const std::string& name : leaf.dns_names())
     if (!is_dns_name(name)) return "has a name in its SAN that is no DNS name";
-  const std::string& name = leaf.common_name();
-  if (leaf.has_names() && looks_like_host(name) && !among_names(leaf, name))
-    return "has a common name that is a host and is not in its SAN";
+  if (spells_a_name_otherwise(leaf))
+    return "has a common name that spells a name of its SAN otherwise";
+  const int san = X509_get_ext_by_NID(leaf.x509(), NID_subject_alt_name, -1);
+  const bool critical =
+      san >= 0 && X509_EXTENSION_get_critical(X509_get_ext(leaf.x509(), san)) == 1;
+  if (critical && X509_NAME_entry_count(X509_get_subject_name(leaf.x509())) > 0)
+    return "has a subject, and a SAN that is critical";
+  if (leaf.is_ca() && !leaf.could_sign()) return "is said to be a CA and may not sign";
+  if (has_malformed_access(leaf)) return "has an AIA that cannot be read";
+  return nullptr;
+}
+
+const char* fault_of_anchor(const Certificate& anchor) {
+  const bool there = has(anchor, NID_authority_key_identifier);
+  if (!anchor.is_self_issued()) return nullptr;
+  const ASN1_OCTET_STRING* authority = X509_get0_authority_key_id(anchor.x509());
+  const ASN1_OCTET_STRING* subject = X509_get0_subject_key_id(anchor.x509());
+  if (there && authority == nullptr) return "has an authorityKeyIdentifier without a key";
+  if (authority != nullptr && subject != nullptr && ASN1_OCTET_STRING_cmp(authority, subject) != 0)
+    return "is issued by itself and names another's key";
   return nullptr;
 }
 
@@ -77,10 +142,29 @@ const char* fault_of(Path path, std::size_t index) {
   const bool is_anchor = index + 1 == path.size();
   if (!is_anchor)
     if (const char* fault = fault_of_serial(certificate)) return fault;
+  if (is_anchor && index > 0)
+    if (const char* fault = fault_of_anchor(certificate)) return fault;
   return index == 0 ? fault_of_leaf(certificate) : nullptr;
 }
 
 } // namespace
+
+std::optional<PathFault> check_purpose(Path path, bool client) {
+  const std::uint32_t wanted = client ? XKU_SSL_CLIENT : XKU_SSL_SERVER;
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    X509* const x509 = path[i]->x509();
+    const bool limited = (X509_get_extension_flags(x509) & EXFLAG_XKUSAGE) != 0;
+    if (limited && (X509_get_extended_key_usage(x509) & wanted) == 0)
+      return PathFault{Verdict::bad_chain, i,
+                       client ? "is not meant for TLS clients" : "is not meant for TLS servers"};
+  }
+  // A CA that serves by itself says what it signs, and is taken as it is.
+  constexpr std::uint32_t kTls = KU_DIGITAL_SIGNATURE | KU_KEY_ENCIPHERMENT | KU_KEY_AGREEMENT;
+  const Certificate& leaf = *path.front();
+  if (!leaf.is_ca() && (X509_get_key_usage(leaf.x509()) & kTls) == 0)
+    return PathFault{Verdict::bad_chain, 0, "has a key that is not meant for TLS"};
+  return std::nullopt;
+}
 
 std::optional<PathFault> check_profile(Path path) {
   for (std::size_t i = 0; i < path.size(); ++i)

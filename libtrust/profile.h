@@ -26,6 +26,9 @@ struct PathFault {
 // in one way only, and wildcards, of which a constraint may forbid a part.
 std::optional<PathFault> check_constraints(std::span<const Certificate* const> path,
                                            std::size_t& left);
+// Whether keyUsage and extendedKeyUsage, where they are, allow a TLS server (or client), of the
+// leaf and of every CA above it.
+std::optional<PathFault> check_purpose(std::span<const Certificate* const> path, bool client);
 std::optional<PathFault> check_profile(std::span<const Certificate* const> path);
 
 } // namespace trust

@@ -96,6 +96,11 @@ bool reaches_into(std::string_view wildcard, std::string_view excluded) {
          same_letters(excluded.substr(dot + 1), wildcard.substr(2));
 }
 
+bool is_critical(const Certificate& certificate) {
+  const int at = X509_get_ext_by_NID(certificate.x509(), NID_name_constraints, -1);
+  return X509_EXTENSION_get_critical(X509_get_ext(certificate.x509(), at)) == 1;
+}
+
 bool asks_of(Path path, std::size_t index) { return index == 0 || !path[index]->is_self_issued(); }
 
 std::optional<PathFault> check_one(Path path, std::size_t issuer, const NAME_CONSTRAINTS& limits,
@@ -144,6 +149,9 @@ std::optional<PathFault> check_constraints(Path path, std::size_t& left) {
         X509_get_ext_d2i(path[i]->x509(), NID_name_constraints, nullptr, nullptr)));
     if (!limits)
       return PathFault{Verdict::bad_chain, i, "has name constraints that cannot be read"};
+    // RFC 5280 section 4.2.1.10. Whoever does not know the extension would pass over it.
+    if (!is_critical(*path[i]))
+      return PathFault{Verdict::bad_chain, i, "has name constraints that are not critical"};
     if (auto fault = check_one(path, i, *limits, left)) return fault;
   }
   return std::nullopt;

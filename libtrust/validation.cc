@@ -21,6 +21,9 @@ const Path& path_of(X509_STORE_CTX* context) {
 // So that the path which is judged is the one that was found: OpenSSL may find another in the same
 // certificates, for which our signatures were not checked.
 int next_in_path(X509_STORE_CTX* context, X509* certificate, X509* issuer) {
+  // The path of one who signs revocation lists is OpenSSL's own affair.
+  if (X509_STORE_CTX_get_app_data(context) == nullptr)
+    return X509_check_issued(issuer, certificate) == X509_V_OK ? 1 : 0;
   const Path& path = path_of(context);
   for (std::size_t i = 0; i < path.size(); ++i)
     if (path[i]->x509() == certificate)
@@ -30,9 +33,14 @@ int next_in_path(X509_STORE_CTX* context, X509* certificate, X509* issuer) {
 
 int signatures_are_checked_elsewhere(X509_STORE_CTX*) { return 1; }
 
-void set_up(X509_STORE* store) {
-  X509_STORE_set_check_issued(store, next_in_path);
-  X509_STORE_set_verify(store, signatures_are_checked_elsewhere);
+// Of an anchor it is name and key that are trusted (RFC 5280 section 6.1.1 (d)). That it has no
+// keyUsage, as what `openssl req -x509` makes, takes nothing from it.
+int overlook(int good, X509_STORE_CTX* context) {
+  if (good == 1) return 1;
+  if (X509_STORE_CTX_get_error(context) != X509_V_ERR_CA_CERT_MISSING_KEY_USAGE) return 0;
+  if (X509_STORE_CTX_get_app_data(context) == nullptr) return 0;
+  const auto anchor = static_cast<int>(path_of(context).size()) - 1;
+  return X509_STORE_CTX_get_error_depth(context) == anchor ? 1 : 0;
 }
 
 // Holds callbacks and no certificate. Never freed: it may be needed while the process ends.
@@ -40,7 +48,9 @@ X509_STORE* empty_store() {
   static X509_STORE* const store = [] {
     X509_STORE* made = X509_STORE_new();
     if (made == nullptr) throw std::bad_alloc();
-    set_up(made);
+    X509_STORE_set_check_issued(made, next_in_path);
+    X509_STORE_set_verify(made, signatures_are_checked_elsewhere);
+    X509_STORE_set_verify_cb(made, overlook);
     return made;
   }();
   return store;
@@ -74,7 +84,7 @@ unsigned long flags_for(Path path, const JudgeExtras& extras) {
   if (extras.explicit_policy) flags |= X509_V_FLAG_EXPLICIT_POLICY;
   if (extras.inhibit_mapping) flags |= X509_V_FLAG_INHIBIT_MAP;
   if (extras.inhibit_any) flags |= X509_V_FLAG_INHIBIT_ANY;
-  if (extras.crls != nullptr)
+  if (!extras.crls.empty())
     flags |= X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL | X509_V_FLAG_EXTENDED_CRL_SUPPORT |
              X509_V_FLAG_USE_DELTAS;
   return flags;
@@ -82,15 +92,16 @@ unsigned long flags_for(Path path, const JudgeExtras& extras) {
 
 void set_parameters(X509_STORE_CTX* context, Path path, UnixTime now, const JudgeExtras& extras) {
   X509_VERIFY_PARAM* parameters = X509_STORE_CTX_get0_param(context);
-  X509_VERIFY_PARAM_set_flags(parameters, flags_for(path, extras));
+  const unsigned long flags = flags_for(path, extras);
+  X509_VERIFY_PARAM_set_flags(parameters, flags);
   X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   X509_VERIFY_PARAM_set_auth_level(parameters, extras.security_level);
   X509_VERIFY_PARAM_set_depth(parameters, static_cast<int>(kMaxChainCertificates) + 1);
   X509_VERIFY_PARAM_set_time(parameters, now);
-  if (!extras.any_purpose)
-    X509_VERIFY_PARAM_set_purpose(
-        parameters, extras.client ? X509_PURPOSE_SSL_CLIENT : X509_PURPOSE_SSL_SERVER);
-  for (const std::string& policy : extras.initial_policies) {
+  if ((flags & X509_V_FLAG_POLICY_CHECK) == 0) return;
+  std::vector<std::string> policies = extras.initial_policies;
+  if (policies.empty()) policies.push_back("2.5.29.32.0"); // any policy
+  for (const std::string& policy : policies) {
     ASN1_OBJECT* object = OBJ_txt2obj(policy.c_str(), 1);
     if (object == nullptr || X509_VERIFY_PARAM_add0_policy(parameters, object) != 1)
       throw std::bad_alloc();
@@ -113,7 +124,6 @@ PathFault fault_of(int error, int depth) {
     case X509_V_ERR_PATH_LENGTH_EXCEEDED:
       fault.why = "allows fewer CAs beneath it than there are";
       break;
-    case X509_V_ERR_INVALID_PURPOSE: fault.why = "is not meant for TLS servers"; break;
     case X509_V_ERR_PERMITTED_VIOLATION:
     case X509_V_ERR_EXCLUDED_VIOLATION:
       fault.why = "has a name that the constraints of a CA above it do not permit";
@@ -129,10 +139,14 @@ std::optional<PathFault> ask_openssl(Path path, UnixTime now, const JudgeExtras&
   push(anchors, path.back()->x509());
   // The paths of those who sign revocation lists are built from a store.
   X509StorePtr own;
-  if (extras.crls != nullptr) {
+  if (!extras.crls.empty()) {
     own.reset(X509_STORE_new());
     if (!own || X509_STORE_add_cert(own.get(), path.back()->x509()) != 1) throw std::bad_alloc();
-    X509_STORE_set_verify(own.get(), signatures_are_checked_elsewhere);
+    X509_STORE_set_check_issued(own.get(), next_in_path);
+    X509_STORE_set_verify_cb(own.get(), overlook);
+    for (const Certificate& other : extras.crl_issuers) push(between, other.x509());
+    for (X509_CRL* crl : extras.crls)
+      if (X509_STORE_add_crl(own.get(), crl) != 1) throw std::bad_alloc();
   }
   const X509StoreCtxPtr context(X509_STORE_CTX_new());
   if (!context || X509_STORE_CTX_init(context.get(), own ? own.get() : empty_store(),
@@ -140,8 +154,6 @@ std::optional<PathFault> ask_openssl(Path path, UnixTime now, const JudgeExtras&
     throw std::bad_alloc();
   if (X509_STORE_CTX_set_app_data(context.get(), &path) != 1) throw std::bad_alloc();
   X509_STORE_CTX_set0_trusted_stack(context.get(), anchors.get());
-  if (extras.crls != nullptr)
-    X509_STORE_CTX_set0_crls(context.get(), const_cast<STACK_OF(X509_CRL)*>(extras.crls));
   set_parameters(context.get(), path, now, extras);
   if (X509_verify_cert(context.get()) != 1)
     return fault_of(X509_STORE_CTX_get_error(context.get()),
@@ -179,6 +191,8 @@ std::optional<PathFault> validate(Path path, UnixTime now, const JudgeExtras& ex
       return PathFault{Verdict::bad_chain, 0, "has too many CAs above it"};
   }
   if (auto fault = check_constraints(path, comparisons)) return fault;
+  if (!extras.any_purpose)
+    if (auto fault = check_purpose(path, extras.client)) return fault;
   if (extras.profile)
     if (auto fault = check_profile(path)) return fault;
   if (auto fault = ask_openssl(path, now, extras)) return fault;
