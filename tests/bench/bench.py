@@ -9,12 +9,15 @@ rounds that alternate. A comparison whose program is not there is listed as skip
 
 import argparse
 import concurrent.futures
+import ctypes
+import ctypes.util
 import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -604,8 +607,68 @@ def opening(bench):
     shutil.rmtree(large)
 
 
-GOALS = {1: first_request, 2: pooled_request, 3: handshake, 4: opening, 7: pins_rate, 8: idle,
-         9: burst, 10: change, 12: expiry, 13: command_line, 14: new_certificate, 15: resident}
+def verdicts(bench):
+    """5: a verdict against OpenSSL's."""
+    figures = json.loads(subprocess.run([bench.tool("bench_judge"), "verdicts", str(bench.rounds)],
+                                        check=True, stdout=subprocess.PIPE).stdout)
+    for what, theirs, most in (("first", "d2i + X509_verify_cert", 1.3),
+                               ("again", "X509_verify_cert, all parsed", 1.1)):
+        at_most(f"5 verdict, {what} time, against {theirs}",
+                statistics.median(figures[what]["ours"]),
+                statistics.median(figures[what]["theirs"]), most, "us")
+
+
+class Tofu:
+    """GnuTLS's file of keys that were trusted on first use."""
+
+    def __init__(self, path, certificate, count):
+        name = ctypes.util.find_library("gnutls")
+        if name is None:
+            raise Missing("GnuTLS is not installed")
+        self.gnutls = ctypes.CDLL(name)
+        self.certificate = certificate
+        self.path = str(path).encode()
+        if self.ask(self.gnutls.gnutls_store_pubkey, b"host0.bench.test", (ctypes.c_long(0),)) != 0:
+            raise Missing("GnuTLS does not store a key")
+        line = path.read_text()
+        with path.open("w") as file:
+            for number in range(count):
+                file.write(line.replace("host0.bench.test", f"host{number}.bench.test"))
+
+    def ask(self, function, host, more=()):
+        class Datum(ctypes.Structure):
+            _fields_ = [("data", ctypes.c_char_p), ("size", ctypes.c_uint)]
+
+        datum = Datum(self.certificate, len(self.certificate))
+        return function(self.path, None, host, b"443", 1, ctypes.byref(datum), *more, 0)
+
+    def look_up(self, number):
+        start = time.perf_counter()
+        if self.ask(self.gnutls.gnutls_verify_stored_pubkey,
+                    f"host{number}.bench.test".encode()) != 0:
+            raise RuntimeError("GnuTLS does not find a key that it stored")
+        return (time.perf_counter() - start) * 1e6
+
+
+def pins_for_host(bench):
+    """6: pins in force for a host."""
+    count = 100_000
+    pem = subprocess.run([bench.tool("bench_seed"), "-", "pem", "1"], check=True,
+                         stdout=subprocess.PIPE, text=True).stdout
+    tofu = Tofu(bench.root / "known_hosts", ssl.PEM_cert_to_DER_cert(pem), count)
+    figures = json.loads(subprocess.run(
+        [bench.tool("bench_judge"), "pins", str(bench.rounds), "1000000", "1000"],
+        check=True, stdout=subprocess.PIPE).stdout)
+    theirs = [tofu.look_up(round * 7919 % count) for round in range(1, bench.rounds + 1)]
+    many, few = (statistics.median(figures[which]) for which in ("many", "few"))
+    faster("6 pins for a host of 1,000,000 against GnuTLS TOFU of 100,000", many,
+           statistics.median(theirs), 1000, "us")
+    at_most("6 pins for a host of 1,000,000 against our own of 1,000", many, few, 1.5, "us")
+
+
+GOALS = {1: first_request, 2: pooled_request, 3: handshake, 4: opening, 5: verdicts,
+         6: pins_for_host, 7: pins_rate, 8: idle, 9: burst, 10: change, 12: expiry,
+         13: command_line, 14: new_certificate, 15: resident}
 
 
 def main():
