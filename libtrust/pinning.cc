@@ -23,6 +23,7 @@ std::vector<PinRow> most_specific(const std::vector<PinRow>& rows, PinRow::Mode 
 }
 
 bool one_matches(const std::vector<PinRow>& set, std::span<const Certificate> path) {
+  if (path.empty()) return false; // there was none
   return std::any_of(set.begin(), set.end(), [&](const PinRow& row) {
     const auto part = row.position == PinRow::Position::leaf ? path.first(1) : path;
     return std::any_of(part.begin(), part.end(), [&](const Certificate& certificate) {

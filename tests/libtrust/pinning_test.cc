@@ -158,6 +158,15 @@ TEST_F(PinningTest, NoPinMakesAnUntrustedChainTrusted) {
   EXPECT_EQ(judged.verdict, Verdict::unknown_issuer);
 }
 
+TEST_F(PinningTest, ARefusedChainHasNoPathThatAPinOfTheLeafCouldMatch) {
+  Judged bare;
+  bare.pin("api.dev.test", leaf_.certificate, {.position = Position::leaf})
+      .pin("api.dev.test", leaf_.certificate, {.mode = Mode::report, .position = Position::leaf});
+  const Judgement judged = bare.judge({leaf_.certificate}, "api.dev.test", {}, now_);
+  EXPECT_EQ(judged.verdict, Verdict::unknown_issuer);
+  EXPECT_EQ(judged.pins.size(), 2U);
+}
+
 TEST_F(PinningTest, AnotherPathIsTriedForAPin) {
   // The leaf's CA is cross-signed; only the root of the second path is pinned.
   const Minted second =
