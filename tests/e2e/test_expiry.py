@@ -287,8 +287,8 @@ def test_every_form_that_programs_keep_certificates_in(place, rest):
         certificate, "-keystore", at["d.jks"], "-storepass", "another-password")
     run(openssl, "crl2pkcs7", "-nocrl", "-certfile", certificate, "-out", at["e.p7b"])
     run(keytool, "-genkeypair", "-keyalg", "EC", "-storetype", "JKS", "-alias", "own", "-dname",
-        "CN=own.test", "-validity", "3", "-keystore", at["f.jks"], "-storepass", "changeit",
-        "-keypass", "changeit")
+        "CN=own.test", "-startdate", "-300d", "-validity", "303", "-keystore", at["f.jks"],
+        "-storepass", "changeit", "-keypass", "changeit")
     rest.ok("POST", "/v1/watches", {"directory": folder})
     found = wait.until(lambda: watch(rest, folder)["state"] == "ok" and watch(rest, folder), "it")
     assert found["certificates"] == 6, found
