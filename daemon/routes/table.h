@@ -15,8 +15,8 @@ struct Route {
   enum class Body { none, small, certificates };
 
   std::string_view method;
-  std::string_view path; // "/v1/pins/{id}": {fingerprint} is 64 hex digits, {name} is as trustd.toml
-                         // has names, others are numbers
+  std::string_view path; // "/v1/pins/{id}": {fingerprint} is 64 hex digits, {name} is as
+                         // trustd.toml has names, others are numbers
   Access access = Access::read;
   Body body = Body::none;
   // Whether answering may wait for a file, a lock or more than a few rows.

@@ -374,8 +374,8 @@ TEST(Rest, AnEndThatWasMissedIsMadeAtStart) {
 
 TEST(Rest, WhatDoesNotExistIsNotFoundAndOtherMethodsAreNamed) {
   Rest rest;
-  for (const char* path : {"/", "/v1", "/v1/verify", "/v1/pins/x", "/v1/pins/1/2", "/v2/pins",
-                           "/v1/certificates/abc", "/v1/watches", "/v1/alerts"}) {
+  for (const char* path : {"/", "/v1", "/v1/verify/x", "/v1/pins/x", "/v1/pins/1/2", "/v2/pins",
+                           "/v1/certificates/abc", "/v1/watches/x", "/v1/alerts/1"}) {
     EXPECT_EQ(rest.ask({.path = path}).status, 404) << path;
   }
   const Response response = rest.ask({.method = "DELETE", .path = "/v1/pins"});

@@ -129,7 +129,7 @@ TEST(Alerting, YearOfTheDaemonsPartsTellsEachThresholdOnceThroughRestartsAndCloc
                           .ca = false,
                           .not_before = start - kDay,
                           .not_after = end});
-  rest.post("/v1/certificates", {{"pem", leaf.pem()}, {"trust", "leaf"}, {"label", "a"}}, 201);
+  rest.post("/v1/certificates", {{"pem", leaf.pem()}, {"trust", "leaf"}, {"label", "leaf"}}, 201);
   Words expected;
   for (const auto& [days, threshold] :
        std::vector<std::pair<int, std::string>>{{-30, "expiring 30d"},
@@ -137,7 +137,7 @@ TEST(Alerting, YearOfTheDaemonsPartsTellsEachThresholdOnceThroughRestartsAndCloc
                                                 {-7, "expiring 7d"},
                                                 {-1, "expiring 1d"},
                                                 {0, "expired 0"}}) {
-    expected.push_back("a " + threshold);
+    expected.push_back("leaf " + threshold);
     {
       Alerting alerting(rest);
       rest.set_time(end + days * kDay);
