@@ -29,18 +29,18 @@ void list(std::string& lines, std::string_view what, const std::vector<std::stri
 } // namespace
 
 std::vector<Notice> worth_telling(std::vector<Notice> notices, UnixTime now, bool everything_open) {
-  struct Seen {
+  struct OfAlert {
     std::uint64_t last = 0;
     bool raised = false;
   };
-  std::map<std::int64_t, Seen> alerts;
+  std::map<std::int64_t, OfAlert> alerts;
   for (const Notice& notice : notices) {
-    Seen& seen = alerts[notice.alert.id];
+    OfAlert& seen = alerts[notice.alert.id];
     seen.last = notice.number;
     seen.raised = seen.raised || notice.what == Notice::What::raised;
   }
   std::erase_if(notices, [&](const Notice& notice) {
-    const Seen& seen = alerts[notice.alert.id];
+    const OfAlert& seen = alerts[notice.alert.id];
     if (notice.number != seen.last) return true;
     if (is_resolved(notice)) return seen.raised || everything_open;
     return !notice.alert.open() || notice.alert.acknowledged(now);
