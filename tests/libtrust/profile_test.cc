@@ -82,7 +82,9 @@ TEST(ProfileTest, NameConstraintsHoldForEveryNameThatALeafHas) {
     const Mint ca = authority("CA", {{"nameConstraints", each.constraint}});
     const Judgement judged = judge_three(ca, server(each.sans), each.host);
     EXPECT_EQ(judged.verdict, each.fault ? Verdict::bad_chain : Verdict::ok) << judged.detail;
-    if (each.fault) EXPECT_THAT(judged.detail, HasSubstr(each.fault));
+    if (each.fault) {
+      EXPECT_THAT(judged.detail, HasSubstr(each.fault));
+    }
     // A root's own hold as well.
     EXPECT_EQ(judge_two(ca, server(each.sans), each.host).trusted(), each.fault == nullptr);
   }
