@@ -69,6 +69,17 @@ std::optional<Host> loose_address(const std::string& text) {
   return Host::from_address({bytes.data(), sizeof v4});
 }
 
+std::string without_leading_zeros(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool first = i == 0 || text[i - 1] == '.' || (text[i - 1] == '0' && out.empty()) ||
+                       (text[i - 1] == '0' && out.back() == '.');
+    const bool more = i + 1 < text.size() && text[i + 1] != '.';
+    if (!(text[i] == '0' && first && more)) out += text[i];
+  }
+  return out;
+}
+
 // Whether the common name means one of the names of the SAN and is written otherwise: programs that
 // look at the one and at the other would not agree.
 bool spells_a_name_otherwise(const Certificate& leaf) {
@@ -84,12 +95,11 @@ bool spells_a_name_otherwise(const Certificate& leaf) {
                                   [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
   if (!ascii && name.find('.') != std::string::npos && name.find(' ') == std::string::npos)
     return true;
-  const auto& addresses = leaf.addresses();
-  if (addresses.empty()) return false;
-  const auto address = loose_address(name);
-  const auto same =
-      address ? std::find(addresses.begin(), addresses.end(), *address) : addresses.end();
-  return same != addresses.end() && same->text() != name;
+  // Zeros before a number are octal to some and nothing to others.
+  const auto octal = loose_address(name), decimal = Host::try_parse(without_leading_zeros(name));
+  return std::any_of(leaf.addresses().begin(), leaf.addresses().end(), [&](const Host& address) {
+    return address.text() != name && (address == octal || address == decimal);
+  });
 }
 
 // Read by hand: it is a list of pairs, and not an empty one.

@@ -158,7 +158,8 @@ TEST(ProfileTest, ACommonNameThatSpellsANameOtherwiseIsRefused) {
   EXPECT_EQ(judged("API.dev.test", "DNS:api.dev.test", "api.dev.test"), Verdict::bad_chain);
   EXPECT_EQ(judged("bücher.test", "DNS:xn--bcher-kva.test", "xn--bcher-kva.test"),
             Verdict::bad_chain);
-  for (const char* loose : {"0x0A000001", "010.0.0.1", "10.1", "167772161"})
+  for (const char* loose :
+       {"0x0A000001", "010.0.0.1", "10.000.00.001", "012.0.0.1", "10.1", "167772161"})
     EXPECT_EQ(judged(loose, "IP:10.0.0.1", "10.0.0.1"), Verdict::bad_chain) << loose;
   for (const char* loose : {"2001:DB8::1", "2001:db8:0:0:0:0:0:1"})
     EXPECT_EQ(judged(loose, "IP:2001:db8::1", "2001:db8::1"), Verdict::bad_chain) << loose;
@@ -205,10 +206,10 @@ TEST(ProfileTest, APathLengthIsObeyed) {
 
 TEST(ProfileTest, PoliciesAreAskedForWhereACaDemandsThem) {
   const Mint demanding = authority("CA", {{"policyConstraints", "critical,requireExplicitPolicy:0"},
-                                          {"certificatePolicies", "1.2.3.4"}});
+                                          {"2.5.29.32", "DER:3007300506032a0304"}});
   EXPECT_EQ(judge_three(demanding, server()).verdict, Verdict::bad_chain);
   Mint leaf = server();
-  leaf.extensions = {{"certificatePolicies", "1.2.3.4"}};
+  leaf.extensions = {{"2.5.29.32", "DER:3007300506032a0304"}};
   const Judgement judged = judge_three(demanding, leaf);
   EXPECT_EQ(judged.verdict, Verdict::ok) << judged.detail;
 }
