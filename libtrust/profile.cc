@@ -139,8 +139,6 @@ const char* fault_of_anchor(const Certificate& anchor) {
   if (!anchor.is_self_issued()) return nullptr;
   const ASN1_OCTET_STRING* authority = X509_get0_authority_key_id(anchor.x509());
   const ASN1_OCTET_STRING* subject = X509_get0_subject_key_id(anchor.x509());
-  if (authority == nullptr && X509_get0_authority_issuer(anchor.x509()) != nullptr)
-    return "has an authorityKeyIdentifier without a key";
   if (authority != nullptr && subject != nullptr && ASN1_OCTET_STRING_cmp(authority, subject) != 0)
     return "is issued by itself and names another's key";
   return nullptr;

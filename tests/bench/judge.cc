@@ -101,43 +101,74 @@ class Verifier {
   BorrowedX509StackPtr between_;
 };
 
-Json verdicts(int rounds) {
-  constexpr int kTimes = 100;
+struct Chain {
+  Bytes leaf, ca, root;
+};
+
+Chain mint_chain() {
   const Minted root = mint(authority("Root"));
   const Minted ca = mint(authority("CA"), &root);
   const Minted leaf = mint({.common_name = "dev.test", .sans = {"DNS:dev.test"}, .ca = false}, &ca);
-  const Bytes ders[] = {bytes_of(leaf.certificate), bytes_of(ca.certificate),
-                        bytes_of(root.certificate)};
-  const Directory directory;
-  const std::string generation = directory.make("gen-1");
+  return {bytes_of(leaf.certificate), bytes_of(ca.certificate), bytes_of(root.certificate)};
+}
+
+std::unique_ptr<View> trusting(const std::string& generation, const std::vector<Chain>& chains) {
   SnapshotWriter writer(generation + "/trust.db", {std::string(32, '0'), 1, 1, "0:"});
-  Entry entry;
-  entry.id = 1;
-  entry.layer = Layer::base;
-  entry.certificate = CertificateFacts::of(root.certificate);
-  writer.entry(entry, ders[2]);
+  std::int64_t id = 0;
+  for (const Chain& chain : chains) {
+    Entry entry;
+    entry.id = ++id;
+    entry.layer = Layer::base;
+    entry.certificate = CertificateFacts::of(Certificate::from_der(chain.root));
+    writer.entry(entry, chain.root);
+  }
   writer.index();
   writer.finish();
-  const Host host = Host::parse("dev.test");
+  return open(generation);
+}
+
+// The first time: each chain is one that this store, which is in use, has not seen. Each has a
+// store of its own, so that one with other roots of the name is not what is measured.
+Json verdicts(int rounds) {
+  constexpr int kTimes = 100;
+  const Directory directory;
+  const Host host = Host::parse("dev.test"), other = Host::parse("other.test");
   const UnixTime now = system_clock_now();
-  const auto ours = [&](const View& view) {
-    const std::vector<Certificate> chain{view.certificate(ders[0]), view.certificate(ders[1])};
-    must(judge(chain, host, 443, view, {}, now).trusted());
+  const Chain warm = mint_chain();
+  const auto ours = [&](const View& view, const Chain& chain) {
+    const std::vector<Certificate> presented{view.certificate(chain.leaf),
+                                             view.certificate(chain.ca)};
+    return judge(presented, host, 443, view, {}, now).trusted();
   };
-  const Verifier parsed(ders[0], ders[1], ders[2]);
-  const auto kept = open(generation);
-  ours(*kept);
-  parsed.run();
   Json result = {{"first", {{"ours", Json::array()}, {"theirs", Json::array()}}},
                  {"again", {{"ours", Json::array()}, {"theirs", Json::array()}}}};
+  const auto kept = trusting(directory.make("kept"), {warm});
+  const Verifier parsed(warm.leaf, warm.ca, warm.root);
+  must(ours(*kept, warm));
+  parsed.run();
   for (int round = 0; round < rounds; ++round) {
+    std::vector<Chain> chains;
     std::vector<std::unique_ptr<View>> views;
-    for (int i = 0; i < kTimes; ++i) views.push_back(open(generation));
-    std::size_t next = 0;
-    result["first"]["ours"].push_back(microseconds(kTimes, [&] { ours(*views[next++]); }));
-    result["first"]["theirs"].push_back(
-        microseconds(kTimes, [&] { Verifier(ders[0], ders[1], ders[2]).run(); }));
-    result["again"]["ours"].push_back(microseconds(4 * kTimes, [&] { ours(*kept); }));
+    for (int i = 0; i < kTimes; ++i) {
+      chains.push_back(mint_chain());
+      views.push_back(trusting(directory.make(std::to_string(round) + "-" + std::to_string(i)),
+                               {chains.back()}));
+      // Another chain, of a root that is not there and with another subject: the store is in use.
+      static const Minted stranger =
+          mint({.common_name = "other.test", .sans = {"DNS:other.test"}});
+      const std::vector<Certificate> presented{stranger.certificate};
+      must(!judge(presented, other, 443, *views.back(), {}, now).trusted());
+    }
+    std::size_t next = 0, next_theirs = 0;
+    result["first"]["ours"].push_back(microseconds(kTimes, [&] {
+      must(ours(*views[next], chains[next]));
+      ++next;
+    }));
+    result["first"]["theirs"].push_back(microseconds(kTimes, [&] {
+      const Chain& chain = chains[next_theirs++];
+      Verifier(chain.leaf, chain.ca, chain.root).run();
+    }));
+    result["again"]["ours"].push_back(microseconds(4 * kTimes, [&] { must(ours(*kept, warm)); }));
     result["again"]["theirs"].push_back(microseconds(4 * kTimes, [&] { parsed.run(); }));
   }
   return result;
