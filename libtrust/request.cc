@@ -390,7 +390,8 @@ WatchRequest WatchRequest::parse(std::string_view json) {
   request.kind = file ? WatchKind::file : WatchKind::directory;
   const std::filesystem::path path(file ? *file : *directory);
   if (!path.is_absolute() || path.native().find('\0') != std::string::npos) {
-    throw Error(Code::invalid, "the path " + shown(path.native()) + " is not absolute");
+    throw Error(Code::invalid, std::string(file ? "\"file\"" : "\"directory\"") +
+                                   " is no absolute path: " + shown(path.native()));
   }
   std::string normal = path.lexically_normal();
   while (normal.size() > 1 && normal.back() == '/') normal.pop_back();
