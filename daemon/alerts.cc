@@ -28,12 +28,12 @@ void submit(Changes& changes, const std::string& cause, std::function<void(Store
 
 } // namespace
 
-void raise_alert(Changes& changes, std::string cause, Alert alert) {
+void raise_alert(Changes& changes, const std::string& cause, Alert alert) {
   submit(changes, cause,
          [cause, alert = std::move(alert)](Store& store) { store.raise(cause, alert); });
 }
 
-void settle_alert(Changes& changes, std::string cause) {
+void settle_alert(Changes& changes, const std::string& cause) {
   submit(changes, cause, [cause](Store& store) { store.settle(cause); });
 }
 

@@ -21,7 +21,7 @@
 
 namespace trust {
 
-void raise_alert(Changes& changes, std::string cause, Alert alert);
-void settle_alert(Changes& changes, std::string cause);
+void raise_alert(Changes& changes, const std::string& cause, Alert alert);
+void settle_alert(Changes& changes, const std::string& cause);
 
 } // namespace trust
