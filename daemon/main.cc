@@ -244,6 +244,8 @@ void serve(const Options& options) {
     front.run();
   }
   watching = nullptr;
+  // First, so that nobody below waits for a change which waits for room to be published.
+  changes.stop();
   files.stop();
   endpoints.stop();
   scheduling = nullptr;
@@ -251,7 +253,6 @@ void serve(const Options& options) {
   serving = nullptr;
   renewals.stop();
   sinks.stop();
-  changes.stop();
   spdlog::info("stopped at generation {} (audit head {})", changes.generation(),
                changes.status().audit_head);
 }
