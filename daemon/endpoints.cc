@@ -115,6 +115,7 @@ void Endpoints::look_at(const Job& job) {
   try {
     seen = look_(job.endpoint, clock_());
   } catch (const Error& error) {
+    if (error.code() == Code::cancelled) return; // the daemon stops; it says nothing of the server
     problem = error.message();
   } catch (const std::exception& error) {
     problem = shown(error.what());

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <spdlog/spdlog.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -9,6 +10,7 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <filesystem>
@@ -45,6 +47,7 @@
 #include "daemon/token.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
+#include "libtrust/handles.h"
 #include "libtrust/layout.h"
 #include "libtrust/publish.h"
 #include "libtrust/report.h"
@@ -182,8 +185,10 @@ void serve(const Options& options) {
   Expiry expiry(changes, readers, config.expiry.thresholds, layout.store + "/current");
   Endpoints::Settings probing;
   probing.interval_s = config.expiry.probe_interval_s;
-  Endpoints endpoints(probing, system_clock_now, changes, readers, ServerLook(layout.store),
-                      wake_scheduler);
+  const Fd stopping(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!stopping) throw system_error("no descriptor to end the daemon by", errno);
+  Endpoints endpoints(probing, system_clock_now, changes, readers,
+                      ServerLook(layout.store, stopping.get()), wake_scheduler);
   Scheduler scheduler(system_clock_now, {&expiry, &endpoints});
   Files files({}, changes, readers, wake_scheduler);
   const NamedCommands commands(config, ordinary_variables(process_environment()),
@@ -223,6 +228,7 @@ void serve(const Options& options) {
   const auto reports = reports_to(changes, endpoints, layout.socket);
   if (reports) service.report_counts = [&reports] { return reports->counts(); };
   service.sinks = &sinks;
+  service.stop_fd = stopping.get();
   serving = &front;
   scheduling = &scheduler;
   scheduler.start();
@@ -234,8 +240,11 @@ void serve(const Options& options) {
   std::cout << ready << std::endl;
   {
     const Attendant attendant(
-        [&front, &renewals] {
+        [&front, &renewals, &sinks, &stopping] {
+          // Nothing that is answered may wait for servers, receivers and commands of others.
+          ::eventfd_write(stopping.get(), 1);
           renewals.hurry();
+          sinks.hurry();
           front.stop();
         },
         [&socket_path] { return socket_path.empty() || answers(socket_path); },

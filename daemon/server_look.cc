@@ -43,6 +43,7 @@ Seen ServerLook::operator()(const Endpoint& endpoint, UnixTime now) const {
   DialOptions options;
   options.deadline = deadline_;
   options.refused = local_or_many;
+  options.stop_fd = stop_fd_;
   const Presented presented = dial(endpoint, options);
   const Certificate& leaf = presented.chain.front();
   Seen seen;

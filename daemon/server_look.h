@@ -17,9 +17,10 @@ namespace trust {
 class ServerLook {
  public:
   // `store`: the published directory that holds `current`.
-  explicit ServerLook(std::string store,
+  // `stop_fd`: the caller's; when it is readable, looks end with Error{cancelled}.
+  explicit ServerLook(std::string store, int stop_fd = -1,
                       std::chrono::milliseconds deadline = std::chrono::seconds(8))
-      : store_(std::move(store)), deadline_(deadline) {}
+      : store_(std::move(store)), stop_fd_(stop_fd), deadline_(deadline) {}
 
   // Error{resolve, connect, timeout, tls, forbidden}: it presented nothing. Link-local, multicast
   // and unspecified addresses are not dialled.
@@ -27,6 +28,7 @@ class ServerLook {
 
  private:
   const std::string store_;
+  const int stop_fd_;
   const std::chrono::milliseconds deadline_;
 };
 

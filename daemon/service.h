@@ -50,6 +50,7 @@ struct Service {
   std::function<FrontCounts()> front_counts;   // none: not served by a front
   std::function<ReportCounts()> report_counts; // none: nobody can report
   Sinks* sinks = nullptr;                    // none: nobody is told
+  int stop_fd = -1;                          // readable: nobody waits for what is dialled
   const std::chrono::steady_clock::time_point started = std::chrono::steady_clock::now();
 
   Published published;

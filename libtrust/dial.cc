@@ -118,7 +118,7 @@ Presented dial(const Endpoint& endpoint, std::chrono::milliseconds deadline,
 }
 
 Presented dial(const Endpoint& endpoint, const DialOptions& options) {
-  const Deadline deadline(options.deadline);
+  const Deadline deadline(options.deadline, options.stop_fd);
   const TcpConnection connection = connect_tcp(endpoint, deadline, options.refused);
   if (options.starttls) {
     start_tls(connection.fd.get(), endpoint, *options.starttls, deadline);

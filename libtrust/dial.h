@@ -37,6 +37,7 @@ struct DialOptions {
   std::optional<Host> server_name;   // announced in place of the endpoint's host
   std::optional<StartTls> starttls;  // speaks this before TLS begins, under the same deadline
   AddressFilter refused = nullptr;   // of addresses: as connect_tcp
+  int stop_fd = -1;                  // as of Deadline; Error{cancelled} then
 };
 Presented dial(const Endpoint& endpoint, const DialOptions& options);
 

@@ -4,13 +4,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <climits>
-#include <condition_variable>
 #include <csignal>
 #include <cstring>
 #include <memory>
@@ -75,9 +75,8 @@ Address literal(const Host& host, Port port) {
 // what is written to then lives on until the answer is there.
 struct Lookup {
   std::string name;
+  Fd answered{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)}; // readable when it is
   std::mutex mutex;
-  std::condition_variable answered;
-  bool is_answered = false;
   int state = 0;
   int error_number = 0;
   AddressInfoPtr list;
@@ -94,8 +93,7 @@ void ask_resolver(Lookup& lookup) noexcept {
   lookup.list.reset(list);
   lookup.state = state;
   lookup.error_number = error_number;
-  lookup.is_answered = true;
-  lookup.answered.notify_all();
+  ::eventfd_write(lookup.answered.get(), 1);
 }
 
 // In a thread of its own. getaddrinfo_a has threads too, but after fork() a child waits for its
@@ -119,6 +117,11 @@ std::vector<Address> resolve(const Endpoint& endpoint, const Deadline& deadline)
 
   const auto lookup = std::make_shared<Lookup>();
   lookup->name = endpoint.host.text();
+  if (!lookup->answered) {
+    throw Error(Code::resolve, "no address was looked up for " + endpoint.host.text() + ": " +
+                                   std::generic_category().message(errno))
+        .with_error_number(errno);
+  }
   try {
     begin_to_ask(lookup);
   } catch (const std::system_error& error) {
@@ -126,10 +129,10 @@ std::vector<Address> resolve(const Endpoint& endpoint, const Deadline& deadline)
                                    ": no thread could be started: " + error.code().message())
         .with_error_number(error.code().value());
   }
-  std::unique_lock lock(lookup->mutex);
-  if (!lookup->answered.wait_until(lock, deadline.at(), [&] { return lookup->is_answered; })) {
+  if (!wait_for(lookup->answered.get(), POLLIN, deadline)) {
     throw deadline.error(endpoint, "while its address was looked up", {});
   }
+  const std::lock_guard lock(lookup->mutex);
   if (lookup->state == EAI_MEMORY) throw std::bad_alloc();
   if (lookup->state != 0) {
     const int error_number = lookup->state == EAI_SYSTEM ? lookup->error_number : 0;
@@ -216,6 +219,8 @@ std::vector<Address> admitted(const Endpoint& endpoint, std::vector<Address> add
   return addresses;
 }
 
+Error told_to_stop() { return {Code::cancelled, "it was told to stop"}; }
+
 int poll_ms(milliseconds wait) {
   return static_cast<int>(std::min<milliseconds::rep>(wait.count(), INT_MAX));
 }
@@ -240,8 +245,10 @@ Error Deadline::error(const Endpoint& endpoint, std::string_view while_doing,
 
 bool wait_for(int fd, short events, const Deadline& deadline, int wake) {
   for (;;) {
-    std::array<pollfd, 2> items{pollfd{fd, events, 0}, pollfd{wake, POLLIN, 0}};
+    std::array<pollfd, 3> items{pollfd{fd, events, 0}, pollfd{wake, POLLIN, 0},
+                                pollfd{deadline.stop_fd(), POLLIN, 0}};
     const int count = ::poll(items.data(), items.size(), poll_ms(deadline.remaining()));
+    if (count > 0 && items[2].revents != 0) throw told_to_stop();
     if (count > 0) return true;
     if (count < 0 && errno != EINTR) throw system_error("poll failed", errno);
     if (deadline.passed()) return false;
@@ -354,6 +361,7 @@ int TcpAttempt::fd() const noexcept {
 void TcpAttempt::wait(int wake) const {
   std::vector<pollfd> items = impl_->items();
   items.push_back({wake, POLLIN, 0});
+  items.push_back({impl_->deadline.stop_fd(), POLLIN, 0});
   auto wait = impl_->deadline.remaining();
   if (impl_->next < impl_->addresses.size()) {
     const auto left = std::chrono::ceil<milliseconds>(impl_->next_at - Deadline::Clock::now());
@@ -362,6 +370,7 @@ void TcpAttempt::wait(int wake) const {
   if (::poll(items.data(), items.size(), poll_ms(wait)) < 0 && errno != EINTR) {
     throw system_error("poll failed", errno);
   }
+  if (items.back().revents != 0) throw told_to_stop();
 }
 
 TcpConnection connect_tcp(const Endpoint& endpoint, const Deadline& deadline,

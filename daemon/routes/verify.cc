@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "daemon/routes/parameters.h"
+#include "daemon/stopping.h"
 #include "libtrust/decode.h"
 #include "libtrust/dial.h"
 #include "libtrust/judge.h"
@@ -66,6 +67,7 @@ Answer probe(const Call& call) {
   const ProbeRequest request = ProbeRequest::parse(call.request.body);
   DialOptions options;
   options.refused = local_or_many;
+  options.stop_fd = call.service.stop_fd;
   if (request.starttls) options.starttls = parse_starttls(*request.starttls);
   const Endpoint endpoint{
       request.host,
@@ -76,6 +78,10 @@ Answer probe(const Call& call) {
       service.errands.run([&service, endpoint, options, complete] {
         try {
           complete(probed(service, endpoint, options));
+        } catch (const Error& error) {
+          const bool stopped = error.code() == Code::cancelled;
+          complete(response_to(stopped ? std::make_exception_ptr(daemon_stops())
+                                       : std::current_exception()));
         } catch (...) {
           complete(response_to(std::current_exception()));
         }

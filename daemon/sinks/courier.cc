@@ -12,6 +12,7 @@
 #include <random>
 
 #include "daemon/alerts.h"
+#include "daemon/stopping.h"
 #include "libtrust/error.h"
 
 namespace trust {
@@ -83,17 +84,33 @@ Courier::Courier(std::string name, std::string type, std::unique_ptr<Sink> sink,
 
 Courier::~Courier() { stop(); }
 
-void Courier::stop() noexcept {
-  if (!thread_.joinable()) return;
+void Courier::hurry() noexcept {
   {
     const std::lock_guard lock(mutex_);
     orders_.stop = true;
   }
   ::eventfd_write(stop_.get(), 1);
   told_.notify_all();
+}
+
+void Courier::stop() noexcept {
+  if (!thread_.joinable()) return;
+  hurry();
   thread_.join();
-  const auto ended = std::make_exception_ptr(Error(Code::busy, "the daemon stops"));
-  for (const TestDone& done : std::exchange(orders_.tests, {})) done("", ended);
+}
+
+bool Courier::is_stopping() const {
+  const std::lock_guard lock(mutex_);
+  return orders_.stop;
+}
+
+void Courier::answer_all_tests() {
+  std::deque<TestDone> tests;
+  {
+    const std::lock_guard lock(mutex_);
+    tests.swap(orders_.tests);
+  }
+  for (const TestDone& done : tests) done("", std::make_exception_ptr(daemon_stops()));
 }
 
 void Courier::wake() {
@@ -111,7 +128,8 @@ SinkState Courier::state() const {
 void Courier::test(TestDone done) {
   {
     const std::lock_guard lock(mutex_);
-    if (orders_.stop || orders_.tests.size() >= kMostTests) {
+    if (orders_.stop) throw daemon_stops();
+    if (orders_.tests.size() >= kMostTests) {
       throw Error(Code::busy, "too many tests of the sink " + name_ + " wait already");
     }
     orders_.tests.push_back(std::move(done));
@@ -138,7 +156,7 @@ void Courier::run() noexcept {
           told_.wait_until(lock, next);
         }
       }
-      if (orders_.stop) return;
+      if (orders_.stop) break;
       if (!orders_.tests.empty()) {
         test = std::move(orders_.tests.front());
         orders_.tests.pop_front();
@@ -152,6 +170,7 @@ void Courier::run() noexcept {
       work();
     }
   }
+  answer_all_tests();
 }
 
 void Courier::work() {
@@ -300,7 +319,7 @@ void Courier::send_test(const TestDone& done) {
   try {
     sink_->deliver(test_delivery(id, source_, settings_.clock()), stop_.get());
   } catch (...) {
-    done("", std::current_exception());
+    done("", is_stopping() ? std::make_exception_ptr(daemon_stops()) : std::current_exception());
     return;
   }
   done(id, nullptr);

@@ -63,7 +63,9 @@ class Courier {
   Courier(std::string name, std::string type, std::unique_ptr<Sink> sink, Changes& changes,
           Readers& readers, CourierSettings settings);
   ~Courier();
-  // Ends what is being delivered. By one thread, once or more.
+  // Ends what is being delivered, and answers those who test; returns at once. Any thread.
+  void hurry() noexcept;
+  // The same, and waits for it. By one thread, once or more.
   void stop() noexcept;
   Courier(const Courier&) = delete;
   Courier& operator=(const Courier&) = delete;
@@ -72,8 +74,8 @@ class Courier {
   void wake(); // there may be something new; waits for nothing
   SinkState state() const;
 
-  // Sends a test, past everything that waits; `done` is called on the courier's thread, or when it
-  // ends, with the id of what was taken or with what was thrown. Error{busy}: too many wait.
+  // Sends a test, past everything that waits; `done` is called on the courier's thread with the id
+  // of what was taken or with what was thrown. Error{busy}: too many wait, or it ends.
   using TestDone = std::function<void(const std::string& id, std::exception_ptr failure)>;
   void test(TestDone done);
 
@@ -90,6 +92,8 @@ class Courier {
   };
 
   void run() noexcept;
+  bool is_stopping() const;
+  void answer_all_tests();
   void work();
   void send_test(const TestDone& done);
   bool bring_next(); // whether there may be more

@@ -10,6 +10,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "daemon/stopping.h"
 #include "libtrust/error.h"
 #include "libtrust/handles.h"
 
@@ -126,7 +127,7 @@ class Bus {
     if (::poll(fds.data(), fds.size(), static_cast<int>(left.count())) < 0 && errno != EINTR) {
       throw system_error("the session bus", errno);
     }
-    if (fds[1].revents != 0) throw Error(Code::busy, "the daemon stops");
+    if (fds[1].revents != 0) throw daemon_stops();
   }
 
   const int stop_fd_;

@@ -95,7 +95,12 @@ Sinks::Sinks(const Config& config, bool system, const std::string& store,
 
 Sinks::~Sinks() = default;
 
+void Sinks::hurry() noexcept {
+  for (const auto& courier : couriers_) courier->hurry();
+}
+
 void Sinks::stop() noexcept {
+  hurry();
   for (const auto& courier : couriers_) courier->stop();
 }
 

@@ -20,7 +20,10 @@ class Sinks {
   Sinks(const Config& config, bool system, const std::string& store, const NamedCommands& commands,
         Changes& changes, Readers& readers, const CourierSettings& settings);
   ~Sinks();
-  // Ends what is being delivered; the rest is delivered after the next start. Before Changes::stop.
+  // Ends what is being delivered, and answers those who test; the rest is delivered after the next
+  // start. Returns at once. Any thread.
+  void hurry() noexcept;
+  // The same, and waits for it.
   void stop() noexcept;
 
   void wake() noexcept; // there may be something new; waits for nothing

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
 #include "daemon/sinks/formats.h"
@@ -24,7 +23,7 @@ constexpr std::chrono::minutes kRefreshInterval{5};
 class Way {
  public:
   Way(const WebhookUrl& url, const Connector* connector, int stop_fd)
-      : deadline_(kWebhookTime), url_(url), stop_fd_(stop_fd) {
+      : deadline_(kWebhookTime, stop_fd), url_(url) {
     tcp_ = connect_tcp(url.endpoint, deadline_);
     if (connector == nullptr) {
       must_be_loopback();
@@ -101,19 +100,12 @@ class Way {
 
   void wait(Progress progress) const {
     const short events = progress == Progress::want_write ? POLLOUT : POLLIN;
-    std::array<pollfd, 2> fds{{{tcp_.fd.get(), events, 0}, {stop_fd_, POLLIN, 0}}};
-    const int ready =
-        ::poll(fds.data(), fds.size(), static_cast<int>(deadline_.remaining().count()));
-    if (ready < 0 && errno != EINTR) throw system_error(url_.endpoint.text(), errno);
-    if (ready == 0) throw deadline_.error(url_.endpoint, "sending an alert", "");
-    if (ready > 0 && fds[1].revents != 0) {
-      throw Error(Code::busy, "the daemon stops");
-    }
+    if (wait_for(tcp_.fd.get(), events, deadline_)) return;
+    throw deadline_.error(url_.endpoint, "sending an alert", "");
   }
 
   const Deadline deadline_;
   const WebhookUrl& url_;
-  const int stop_fd_;
   TcpConnection tcp_;
   std::unique_ptr<Connection> tls_;
 };
