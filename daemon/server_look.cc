@@ -5,7 +5,9 @@
 #include "libtrust/dial.h"
 #include "libtrust/error.h"
 #include "libtrust/judge.h"
+#include "libtrust/pinning.h"
 #include "libtrust/snapshot.h"
+#include "libtrust/view.h"
 
 namespace trust {
 namespace {
@@ -37,6 +39,17 @@ Ending first_end(const Certificate& leaf, const Judgement& judgement) {
   return ending;
 }
 
+// A chain that is not trusted is not compared with the pins before it is refused. Whether it holds
+// a pinned key is what people want to know of a server whose key changed all the same.
+PinStatus pins_of(const Presented& presented, const Judgement& judgement, const View& view,
+                  UnixTime now) {
+  if (judgement.trusted() || judgement.pin_status != PinStatus::none) return judgement.pin_status;
+  const auto rows = view.pins_for(presented.endpoint.host, presented.endpoint.port);
+  const PinStatus found = decide_pins(*rows, presented.chain, {}, now).status;
+  const bool differs = found == PinStatus::mismatch || found == PinStatus::reported;
+  return differs ? found : PinStatus::none;
+}
+
 } // namespace
 
 Seen ServerLook::operator()(const Endpoint& endpoint, UnixTime now) const {
@@ -49,13 +62,13 @@ Seen ServerLook::operator()(const Endpoint& endpoint, UnixTime now) const {
   Seen seen;
   seen.certificate = CertificateFacts::of(leaf);
   seen.weakness = leaf.weakness();
-  const Judgement judgement =
-      judge(presented.chain, endpoint.host, endpoint.port, View(Snapshot::open(store_)), {}, now);
+  const View view(Snapshot::open(store_));
+  const Judgement judgement = judge(presented.chain, endpoint.host, endpoint.port, view, {}, now);
   seen.verdict = facts(judgement.verdict).name;
   seen.detail = judgement.detail;
   seen.hint = judgement.hint;
   seen.trusted_by = name_of(judgement.trusted_by);
-  seen.pin_status = name_of(judgement.pin_status);
+  seen.pin_status = name_of(pins_of(presented, judgement, view, now));
   if (judgement.trusted() && !judgement.path.empty()) {
     seen.anchor = judgement.path.back().spki_hash();
   }

@@ -2,8 +2,9 @@
 
 import pytest
 
-from harness import clients, mint
+from harness import clients, mint, wait
 from harness.servers import Tls
+from test_expiry import alerts, watch
 
 
 @pytest.fixture
@@ -51,6 +52,39 @@ def test_a_later_change_is_refused_and_changes_nothing(place, rest, server, same
     assert rest.status()["generation"] == generation
     assert clients.fetch(place, "requests", server.url) == clients.REFUSED
     server.present(place, first)
+    assert clients.fetch(place, "requests", server.url) == clients.SERVED
+
+
+def test_a_later_change_is_an_alert_too_and_never_a_silent_update(place, rest, server):
+    """Nothing is asked for: whoever is believed at the first contact is watched from then on."""
+    place.done("add", "--tofu", server.at)
+    first = server.minted
+
+    def shows(minted):
+        return (watch(rest, server.at) or {}).get("fingerprint") == minted.fingerprint
+    wait.until(lambda: shows(first) and watch(rest, server.at)["code"] == "ok", "the first look")
+    assert not alerts(rest)
+    before = (rest.status()["generation"], rest.certificates(),
+              rest.ok("GET", "/v1/pins")["pins"])
+    server.present(place, mint.self_signed("127.0.0.1"))
+    place.done("watch", "add", server.at)  # looks at once, where it would by itself later
+    changed = wait.until(lambda: alerts(rest, kind="changed"), "that it changed")[0]
+    mismatch = wait.until(lambda: alerts(rest, kind="pin_mismatch"), "that no pin matches")[0]
+    for alert in (changed, mismatch):
+        assert alert["target"] == server.at and alert["hosts"] == [server.at], alert
+        assert alert["severity"] in ("warning", "critical")
+        assert server.minted.fingerprint not in alert["hint"]
+    assert mismatch["severity"] == "critical"
+    assert watch(rest, server.at)["history"][0]["succession"] == "other_ca"
+    assert clients.fetch(place, "requests", server.url) == clients.REFUSED
+    assert clients.fetch(place, "curl", server.url) == clients.REFUSED
+    result = place.ctl("verify", server.at)
+    assert result.status == 3, str(result)
+    assert before == (rest.status()["generation"], rest.certificates(),
+                      rest.ok("GET", "/v1/pins")["pins"]), "nothing was learnt from it"
+    server.present(place, first)
+    place.done("watch", "add", server.at)
+    wait.until(lambda: not alerts(rest, kind="pin_mismatch"), "the alert to resolve")
     assert clients.fetch(place, "requests", server.url) == clients.SERVED
 
 
