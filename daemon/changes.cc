@@ -101,7 +101,7 @@ class Changes::Loop {
         const std::vector<std::exception_ptr> failures = make(batch);
         note_generation();
         const bool grew = owner_.generation() != attempted_;
-        if (behind() && (stopping || (room && (grew || retry_at_ <= now)))) publish();
+        if (owes() && (stopping || (room && (grew || retry_at_ <= now)))) publish();
         answer(batch, failures);
         tell();
         if (std::exchange(published_anew_, false)) publisher_->clean_up(clock_());
@@ -119,6 +119,7 @@ class Changes::Loop {
 
  private:
   bool behind() const { return owner_.published() != owner_.generation(); }
+  bool owes() const { return behind() || owner_.anew_.load(); }
 
   // Takes what waits, if there is room to publish it; whether this was the last of it.
   bool take(std::deque<Waiting>& batch, bool room) {
@@ -282,8 +283,9 @@ class Changes::Loop {
   void publish() {
     const auto begun = Steady::now();
     attempted_ = owner_.generation();
+    const bool anew = owner_.anew_.exchange(false);
     try {
-      const Publication done = publisher_->publish(store_, clock_());
+      const Publication done = publisher_->publish(store_, clock_(), anew);
       const auto ended = Steady::now();
       recent_.push_back(ended);
       published_anew_ = true;
@@ -306,6 +308,7 @@ class Changes::Loop {
       spdlog::info("published generation {} (audit head {})", done.generation, store_.audit_head());
     } catch (...) {
       const std::string problem = what_was_thrown();
+      if (anew) owner_.anew_ = true;
       retry_at_ = Steady::now() + retry_after_;
       retry_after_ = std::min(retry_after_ * 2, kLastRetry);
       untold_ = true;
@@ -351,7 +354,7 @@ class Changes::Loop {
     Steady::time_point until = base_.due();
     const auto [waiting, stopping] = owner_.queue_.with(
         [](const Queue& queue) { return std::pair(!queue.waiting.empty(), queue.stopping); });
-    if (waiting || behind()) {
+    if (waiting || owes()) {
       const auto room = publish_at(now);
       until = std::min(until, waiting ? room : std::max(room, retry_at_));
     }
@@ -444,6 +447,11 @@ void Changes::make(std::function<void(Store&)> change) {
     }
   });
   made.get_future().get();
+}
+
+void Changes::publish_anew() noexcept {
+  anew_ = true;
+  signal_event(wake_);
 }
 
 void Changes::stop() noexcept {

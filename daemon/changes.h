@@ -78,6 +78,9 @@ class Changes {
   // The same, and waits for it; throws what the change threw. Not on the thread of the changes.
   void make(std::function<void(Store&)> change);
 
+  // Has everything that is published written again, whatever is there. Any thread; returns at once.
+  void publish_anew() noexcept;
+
   // No more is taken; returns when everything is answered. Called once or more, by one thread.
   void stop() noexcept;
 
@@ -104,6 +107,7 @@ class Changes {
   std::atomic<GenerationNumber> generation_{0};
   std::atomic<GenerationNumber> published_{0};
   std::atomic<std::uint64_t> last_event_{0};
+  std::atomic<bool> anew_{false}; // what is published is to be written again
   Fd wake_;
   std::unique_ptr<Loop> loop_;
   std::thread thread_;

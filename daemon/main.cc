@@ -37,6 +37,7 @@
 #include "daemon/listener.h"
 #include "daemon/logging.h"
 #include "daemon/named_commands.h"
+#include "daemon/published_watch.h"
 #include "daemon/readers.h"
 #include "daemon/renewals.h"
 #include "daemon/report_receiver.h"
@@ -191,6 +192,7 @@ void serve(const Options& options) {
                       ServerLook(layout.store, stopping.get()), wake_scheduler);
   Scheduler scheduler(system_clock_now, {&expiry, &endpoints});
   Files files({}, changes, readers, wake_scheduler);
+  PublishedWatch published_watch({}, layout.store, changes);
   const NamedCommands commands(config, ordinary_variables(process_environment()),
                                layout.system ? kHookSocket : "");
   Sinks sinks(config, layout.system, layout.store, commands, changes, readers, {});
@@ -234,6 +236,7 @@ void serve(const Options& options) {
   scheduler.start();
   watching = &files;
   files.start();
+  published_watch.start();
 
   const std::string ready = "trustd " TRUST_VERSION " ready at " + where + ", store " +
                             layout.store + ", generation " + std::to_string(changes.generation());
@@ -255,6 +258,7 @@ void serve(const Options& options) {
   watching = nullptr;
   // First, so that nobody below waits for a change which waits for room to be published.
   changes.stop();
+  published_watch.stop();
   files.stop();
   endpoints.stop();
   scheduling = nullptr;

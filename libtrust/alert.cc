@@ -9,6 +9,7 @@ constexpr std::array kKinds{
     AlertKind::expiring,     AlertKind::expired,     AlertKind::not_yet_valid, AlertKind::changed,
     AlertKind::pin_mismatch, AlertKind::unreachable, AlertKind::weak,          AlertKind::lock_out,
     AlertKind::base,         AlertKind::delivery,    AlertKind::hook,          AlertKind::renewal,
+    AlertKind::emitted,
 };
 
 } // namespace
@@ -27,6 +28,7 @@ std::string_view name_of(AlertKind kind) noexcept {
     case AlertKind::delivery: return "delivery";
     case AlertKind::hook: return "hook";
     case AlertKind::renewal: return "renewal";
+    case AlertKind::emitted: return "emitted";
   }
   return "";
 }

@@ -27,6 +27,7 @@ enum class AlertKind {
   delivery,     // a sink refuses what it is sent
   hook,         // a hook failed after a renewal
   renewal,      // an identity could not be renewed
+  emitted,      // somebody changed, removed or added a published file
 };
 std::string_view name_of(AlertKind kind) noexcept; // "not_yet_valid"
 std::optional<AlertKind> alert_kind_named(std::string_view name) noexcept;

@@ -1,5 +1,7 @@
 #include "libtrust/ending.h"
 
+#include <algorithm>
+
 #include "libtrust/error.h"
 
 namespace trust {
@@ -17,6 +19,7 @@ std::string named(const Ending& ending, const Breaks& breaks) {
 
 // What it is about, in a word: what people gave a name themselves goes first.
 std::string target_of(const Ending& ending, const Breaks& breaks) {
+  if (breaks.only_base()) return ending.title;
   for (const auto* names : {&breaks.labels, &breaks.hosts, &breaks.files}) {
     if (!names->empty()) return names->front();
   }
@@ -42,7 +45,7 @@ std::string listed(const Breaks& breaks) {
 std::string hint_for(const Breaks& breaks) {
   if (!breaks.labels.empty()) return "trustctl show " + breaks.labels.front();
   if (!breaks.hosts.empty()) return "trustctl why " + breaks.hosts.front();
-  return "trustctl watch list";
+  return breaks.base ? "trustctl list --all --expires-within 30d" : "trustctl watch list";
 }
 
 Alert about(const Ending& ending, const Breaks& breaks) {
@@ -78,6 +81,7 @@ Alert alert_of(const Ending& ending, const Crossing& crossing, const Breaks& bre
   const bool over = crossing.at >= end;
   alert.kind = over ? AlertKind::expired : AlertKind::expiring;
   alert.severity = over ? Severity::critical : severity_at(end - crossing.at);
+  if (breaks.only_base()) alert.severity = std::min(alert.severity, Severity::warning);
   alert.threshold = crossing.threshold;
   alert.ends_at = end;
   alert.summary = named(ending, breaks) + (over ? " ended on " : " ends on ") + rfc3339(end);

@@ -35,6 +35,10 @@ inline constexpr std::string_view kPinsCause = "pins:";
 struct Breaks {
   std::vector<std::string> labels, hosts, files;
   std::uint64_t more = 0; // that are not named
+  bool base = false;      // among what depends on it is what lies beneath the entries
+
+  // Nobody here asked for it, and nobody here can renew it.
+  bool only_base() const noexcept { return base && labels.empty() && hosts.empty(); }
 };
 
 Alert alert_of(const Ending& ending, const Crossing& crossing, const Breaks& breaks);

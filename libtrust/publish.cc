@@ -192,14 +192,14 @@ struct Publisher::Impl {
 
   // ---- publishing -----------------------------------------------------------
 
-  Publication write(Store& source, UnixTime now) {
+  Publication write(Store& source, UnixTime now, bool anew) {
     GenerationJob job;
     job.store = store.get();
     job.path = settings.directory;
     job.system = settings.system;
     job.now = now;
     Fd directory;
-    const std::optional<Snapshot> before = open_current(directory);
+    const std::optional<Snapshot> before = anew ? std::nullopt : open_current(directory);
     if (before) {
       job.before = &*before;
       job.before_directory = directory.get();
@@ -304,17 +304,19 @@ GenerationNumber Publisher::published(const Store& store) const {
   return header && header->store_id == store.store_id() ? header->generation : 0;
 }
 
-Publication Publisher::publish(Store& store, UnixTime now) {
-  if (auto done = impl_->done_already(store)) return *std::move(done);
+Publication Publisher::publish(Store& store, UnixTime now, bool anew) {
+  if (!anew) {
+    if (auto done = impl_->done_already(store)) return *std::move(done);
+  }
   Publication publication;
   try {
-    publication = impl_->write(store, now);
+    publication = impl_->write(store, now, anew);
   } catch (const Error& error) {
     remove_tree_at(impl_->store.get(), kNewGeneration);
     impl_->remove_unused_names();
     if (error.code() != Code::storage_full || !impl_->give_up_reserve()) throw;
     try {
-      publication = impl_->write(store, now);
+      publication = impl_->write(store, now, anew);
     } catch (...) {
       remove_tree_at(impl_->store.get(), kNewGeneration);
       impl_->remove_unused_names();

@@ -40,8 +40,9 @@ class Publisher {
   // The generation that `current` shows, whole and of this store; 0 if none is.
   GenerationNumber published(const Store& store) const;
 
-  // Publishes the store's state as of now, unless it is published already.
-  Publication publish(Store& store, UnixTime now);
+  // Publishes the store's state as of now, unless it is published already. `anew`: everything is
+  // written again, whatever is there, since somebody damaged it.
+  Publication publish(Store& store, UnixTime now, bool anew = false);
   // Removes what need not stay any longer, after a publication: whoever waits for that need not
   // wait for this.
   void clean_up(UnixTime now);

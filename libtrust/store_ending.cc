@@ -17,8 +17,8 @@ constexpr std::string_view kFollowedGeneration = "followed_generation";
 constexpr std::string_view kThresholds = "thresholds";
 constexpr UnixTime kAtOnce = 0;
 
-constexpr std::string_view kPublishedFiles[] = {"bundle.pem", "extra.pem", "hashed",
-                                                "truststore.p12"};
+constexpr std::string_view kPublishedFiles[] = {"bundle.pem", "hashed", "truststore.p12"};
+constexpr std::string_view kExtra = "extra.pem"; // without what comes from below
 
 #define TRUST_ENDING_COLUMNS \
   "id, cause, fingerprint, title, begins_at, ends_at, planned, told, told_for, told_at"
@@ -65,7 +65,7 @@ Breaks Store::Impl::breaks(std::int64_t ending, const std::string& published) co
   constexpr std::uint64_t kMostLookedAt = 1000; // a root may carry very many
   Breaks breaks;
   Query query(db,
-              "SELECT d.kind, d.name, e.label, e.hosts, c.names, c.fingerprint "
+              "SELECT d.kind, d.name, e.label, e.hosts, c.names, c.fingerprint, e.layer "
               "FROM dependant d LEFT JOIN entry e ON d.kind = 0 AND e.id = d.owner "
               "LEFT JOIN certificate c ON c.id = e.certificate WHERE d.ending = ? LIMIT ?",
               ending, kMostLookedAt);
@@ -76,6 +76,8 @@ Breaks Store::Impl::breaks(std::int64_t ending, const std::string& published) co
       case DependantKind::file: add_name(breaks.files, query.text(1), breaks.more); break;
       case DependantKind::entry: {
         if (query.is_null(2)) break;
+        const bool own = static_cast<Layer>(query.integer(6)) == Layer::own;
+        breaks.base = breaks.base || !own;
         const std::string label = query.text(2);
         std::string_view hosts = query.view(3);
         if (!label.empty()) add_name(breaks.labels, label, breaks.more);
@@ -94,6 +96,8 @@ Breaks Store::Impl::breaks(std::int64_t ending, const std::string& published) co
         for (const std::string_view file : kPublishedFiles) {
           add_name(breaks.files, published + '/' + std::string(file), breaks.more);
         }
+        if (!own) break;
+        add_name(breaks.files, published + '/' + std::string(kExtra), breaks.more);
         if (!label.empty()) {
           add_name(breaks.files, published + "/by-label/" + label + ".pem", breaks.more);
         }
@@ -128,6 +132,31 @@ std::int64_t Store::Impl::keep_ending(const Ending& ending) {
         ending.planned, kAtOnce)
       .run();
   return db.last_id();
+}
+
+// Whether nothing depends on it but certificates of the base whose keys this store distrusts.
+bool Store::Impl::is_moot(std::int64_t ending) const {
+  Query query(
+      db,
+      "SELECT 1 FROM dependant d LEFT JOIN entry e ON d.kind = 0 AND e.id = d.owner "
+      "LEFT JOIN certificate c ON c.id = e.certificate WHERE d.ending = ?1 AND NOT "
+      "(e.layer IS NOT NULL AND e.layer <> 0 AND EXISTS(SELECT 1 FROM certificate k "
+      "JOIN entry x ON x.certificate = k.id WHERE k.spki_hash = c.spki_hash AND x.trust = 2 "
+      "AND x.until IS NULL AND (x.only_this = 0 OR k.id = c.id))) LIMIT 1",
+      ending);
+  return !query.step();
+}
+
+// Looks again at what ends with keys that were distrusted since that generation, or are no more.
+void Store::Impl::look_again_at_distrusted(std::uint64_t since) {
+  if (since == 0) return; // everything is due
+  Query(db,
+        "UPDATE ending SET due = ?1 WHERE cause IN (SELECT 'end:' || lower(hex(c.fingerprint)) "
+        "FROM entry x JOIN certificate k ON k.id = x.certificate "
+        "JOIN certificate c ON c.spki_hash = k.spki_hash "
+        "WHERE x.trust = 2 AND (x.since > ?2 OR x.until > ?2))",
+        kAtOnce, since)
+      .run();
 }
 
 void Store::Impl::forget_unneeded_ending(Store& store, std::int64_t id) {
@@ -206,17 +235,22 @@ bool Store::follow_entries(std::size_t limit) {
     {
       Query query(impl_->db,
                   "SELECT " TRUST_ENTRY_COLUMNS ", c.der" TRUST_ENTRY_TABLES
-                  "WHERE e.id > ? AND e.layer = 0 AND e.until IS NULL AND e.trust <> 2 "
+                  "WHERE e.id > ? AND e.until IS NULL AND e.trust <> 2 "
                   "ORDER BY e.id LIMIT ?",
                   last, static_cast<std::uint64_t>(limit));
       while (query.step()) {
         came.push_back({entry_of(query), {}});
         newest = static_cast<std::uint64_t>(query.integer(0));
-        came.back().weakness = Certificate::from_der(query.bytes(kEntryColumns)).weakness();
+        // Of what comes from below nothing can be mended here: its end is told, no more.
+        if (came.back().entry.layer == Layer::own) {
+          came.back().weakness = Certificate::from_der(query.bytes(kEntryColumns)).weakness();
+        }
       }
     }
     for (const auto& [entry, weakness] : came) {
       const CertificateFacts& facts = entry.certificate;
+      // Distributions keep roots that ended long ago.
+      if (entry.layer != Layer::own && facts.not_after <= impl_->clock()) continue;
       std::vector<Dependence> on;
       Ending ending =
           Ending::of(facts.fingerprint, facts.subject, {facts.not_before, facts.not_after});
@@ -243,10 +277,11 @@ bool Store::follow_entries(std::size_t limit) {
     {
       Query query(impl_->db,
                   "SELECT e.id, c.fingerprint FROM entry e JOIN certificate c ON c.id = "
-                  "e.certificate WHERE e.until > ? AND e.layer = 0",
+                  "e.certificate WHERE e.until > ?",
                   number_in(note(kFollowedGeneration)));
       while (query.step()) went.push_back({query.integer(0), Fingerprint{query.digest(1)}});
     }
+    impl_->look_again_at_distrusted(number_in(note(kFollowedGeneration)));
     for (const auto& [id, fingerprint] : went) {
       depend(DependantKind::entry, id, {});
       const auto own = impl_->own_entry(fingerprint);
@@ -302,10 +337,11 @@ std::size_t Store::tell_endings(const Thresholds& thresholds, UnixTime now, std:
     for (Row& row : due) {
       const Standing at = standing(row.ending.lifetime, thresholds, now);
       std::optional<UnixTime> next = at.next;
-      const bool ran_ahead = row.told_at && *row.told_at > now + kClockTolerance_s;
+      const bool moot = impl_->is_moot(row.id);
+      const bool ran_ahead = moot || (row.told_at && *row.told_at > now + kClockTolerance_s);
       if (ran_ahead) row.told_for.reset();
       // A step back to a time before what was told already changes nothing.
-      const bool later = at.last && (!row.told_for || at.last->at > *row.told_for);
+      const bool later = !moot && at.last && (!row.told_for || at.last->at > *row.told_for);
       std::optional<Breaks> breaks;
       const auto what_breaks = [&]() -> const Breaks& {
         if (!breaks) breaks = impl_->breaks(row.id, published);
@@ -333,7 +369,7 @@ std::size_t Store::tell_endings(const Thresholds& thresholds, UnixTime now, std:
         settle(row.ending.cause); // it ends later than it did when that was told
       }
       const UnixTime begins_at = row.ending.lifetime.begins_at;
-      if (!row.ending.planned && begins_at > now + kBeginTolerance_s) {
+      if (!moot && !row.ending.planned && begins_at > now + kBeginTolerance_s) {
         raise(begin_cause(row.ending), not_yet_valid_alert(row.ending, what_breaks()));
         next = std::min(next.value_or(begins_at), begins_at);
       } else {

@@ -86,6 +86,8 @@ struct Store::Impl {
   // The row of what ends, made if it is not there, to be looked at at once.
   std::int64_t keep_ending(const Ending& ending);
   // Settles and forgets what nobody depends on any more.
+  bool is_moot(std::int64_t ending) const;
+  void look_again_at_distrusted(std::uint64_t since);
   void forget_unneeded_ending(Store& store, std::int64_t ending);
   Breaks breaks(std::int64_t ending, const std::string& published) const;
 

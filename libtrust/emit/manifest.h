@@ -32,4 +32,26 @@ class ManifestWriter {
 inline constexpr std::size_t kManifestHeadBytes = 1024;
 std::optional<SnapshotHeader> read_manifest_head(std::string_view beginning);
 
+// The files that a manifest lists, one after the other, with little of it in memory at a time.
+class ManifestReader {
+ public:
+  // `fd` is the caller's, open at the beginning.
+  explicit ManifestReader(int fd);
+
+  // None if it does not begin as a manifest does.
+  const std::optional<SnapshotHeader>& header() const noexcept { return header_; }
+  // False after the last, or where what follows is not of this form: see is_whole().
+  bool next(std::string& name, Digest& digest);
+  bool is_whole() const noexcept { return whole_; } // it ended as a manifest does
+
+ private:
+  bool line(std::string& into);
+
+  int fd_;
+  std::string buffer_;
+  std::size_t at_ = 0;
+  std::optional<SnapshotHeader> header_;
+  bool whole_ = false;
+};
+
 } // namespace trust
