@@ -36,14 +36,16 @@ std::vector<SocketCandidate> Context::sockets() const {
   return socket_candidates(globals_.socket, environment_, globals_.system);
 }
 
+ClientSettings Context::client_settings() const {
+  ClientSettings settings;
+  settings.candidates = sockets();
+  if (!globals_.system) settings.token_files.push_back(layout().token);
+  settings.token_files.push_back(Layout::machine().token);
+  return settings;
+}
+
 const Client& Context::client() {
-  if (!client_) {
-    ClientSettings settings;
-    settings.candidates = sockets();
-    if (!globals_.system) settings.token_files.push_back(layout().token);
-    settings.token_files.push_back(Layout::machine().token);
-    client_.emplace(std::move(settings));
-  }
+  if (!client_) client_.emplace(client_settings());
   return *client_;
 }
 

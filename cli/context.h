@@ -32,6 +32,7 @@ class Context {
   // Where the daemon that this call means keeps its things.
   Layout layout() const;
   std::vector<SocketCandidate> sockets() const;
+  ClientSettings client_settings() const;
   // Connected at the first use. Error{no_daemon}, Error{forbidden}.
   const Client& client();
 

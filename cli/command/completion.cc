@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "cli/client.h"
+#include "cli/command/entry.h"
 #include "libtrust/error.h"
 #include "libtrust/snapshot.h"
 
@@ -11,6 +13,7 @@ namespace trust {
 namespace {
 
 constexpr std::size_t kMostOffers = 1000;
+constexpr std::int64_t kPatience_ms = 1'000; // somebody waits at a prompt
 constexpr std::string_view kFiles = ":files";
 constexpr std::string_view kCommands = ":commands";
 
@@ -28,6 +31,7 @@ void offer_value(std::string_view name, const std::vector<std::string>& choices,
   add(choices);
   if (names("ID") || names("LABEL")) add(offers.labels(prefix));
   if (names("HOST") || names("PATTERN") || names("SOURCE")) add(offers.hosts(prefix));
+  if (names("SINK")) add(offers.sinks(prefix));
   if (names("FILE") || names("DIR") || names("SOURCE") || names("SOCKET")) {
     result.emplace_back(kFiles);
   }
@@ -120,6 +124,18 @@ int complete_command(Context& context, const Command& root, const std::vector<st
   };
   offers.hosts = [&](std::string_view prefix) {
     return from_store([&](const Snapshot& s) { return s.hosts(prefix, kMostOffers); });
+  };
+  offers.sinks = [&](std::string_view) {
+    std::vector<std::string> found;
+    try {
+      ClientSettings settings = context.client_settings();
+      settings.timeout_ms = kPatience_ms;
+      const Json answer = Client(std::move(settings)).get("/v1/sinks");
+      for (const Json& sink : array_at(answer, "sinks")) found.push_back(text_at(sink, "name"));
+    } catch (const Error&) {
+      found.clear(); // no daemon, or not for this caller
+    }
+    return found;
   };
   for (const std::string& candidate : candidates(root, words, offers)) {
     context.terminal().line(candidate);

@@ -1,7 +1,7 @@
 #pragma once
 // `trustctl completion SHELL` prints a short script; the script asks `trustctl __complete WORDS…`,
-// which walks the tree of commands and offers labels and hosts of the published store. Works
-// without a daemon.
+// which walks the tree of commands and offers labels and hosts of the published store, and what only
+// the daemon knows if it answers at once. Works without a daemon.
 
 #include <functional>
 #include <string>
@@ -15,9 +15,9 @@ namespace trust {
 
 int completion_command(Context& context, const std::string& shell);
 
-// What is stored, as far as completion needs it. Each gets what the word begins with.
+// What is known, as far as completion needs it. Each gets what the word begins with.
 struct Offers {
-  std::function<std::vector<std::string>(std::string_view prefix)> labels, hosts;
+  std::function<std::vector<std::string>(std::string_view prefix)> labels, hosts, sinks;
 };
 
 // Candidates for the last of `words`, the ones before it being what was typed after `trustctl`.

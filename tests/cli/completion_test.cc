@@ -22,7 +22,8 @@ class CompletionTest : public testing::Test {
         {},
         {},
         {{"add", "", {}, {{"HOST[:PORT]", "", {}, true, false}}, {}}, {"list", "", {}, {}, {}}}};
-    root_.commands = {show, rm, env, run, pin};
+    Command alerts{"alerts", "", {}, {}, {{"test", "", {}, {{"SINK", "", {}, true, false}}, {}}}};
+    root_.commands = {alerts, show, rm, env, run, pin};
     offers_.labels = [](std::string_view prefix) {
       return std::string_view("corp-ca").starts_with(prefix) ? std::vector<std::string>{"corp-ca"}
                                                              : std::vector<std::string>{};
@@ -31,6 +32,8 @@ class CompletionTest : public testing::Test {
       return std::string_view("api.test").starts_with(prefix) ? std::vector<std::string>{"api.test"}
                                                               : std::vector<std::string>{};
     };
+
+    offers_.sinks = [](std::string_view) { return std::vector<std::string>{"mail", "chat"}; };
   }
 
   std::vector<std::string> complete(const std::vector<std::string>& words) {
@@ -42,7 +45,7 @@ class CompletionTest : public testing::Test {
 };
 
 TEST_F(CompletionTest, OffersCommands) {
-  EXPECT_THAT(complete({""}), ElementsAre("env", "pin", "rm", "run", "show"));
+  EXPECT_THAT(complete({""}), ElementsAre("alerts", "env", "pin", "rm", "run", "show"));
   EXPECT_THAT(complete({"r"}), ElementsAre("rm", "run"));
   EXPECT_THAT(complete({"pin", ""}), ElementsAre("add", "list"));
 }
@@ -53,6 +56,8 @@ TEST_F(CompletionTest, OffersLabelsHostsAndFilesWhereTheyCanStand) {
   EXPECT_THAT(complete({"rm", "corp-ca", ""}), IsEmpty());
   EXPECT_THAT(complete({"show", ""}), ElementsAre(":files", "api.test", "corp-ca"));
   EXPECT_THAT(complete({"pin", "add", "a"}), ElementsAre("api.test"));
+  EXPECT_THAT(complete({"alerts", "test", ""}), ElementsAre("chat", "mail"));
+  EXPECT_THAT(complete({"alerts", "test", "c"}), ElementsAre("chat"));
 }
 
 TEST_F(CompletionTest, OffersOptionsAndTheirValues) {
