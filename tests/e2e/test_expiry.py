@@ -11,6 +11,7 @@ import pytest
 
 from harness import mint, need, servers, wait
 from harness.daemon import Daemon
+from harness.place import TRUSTD
 from test_peers import ctl_as, as_user, shared, MEMBER, TRUST_GID  # noqa: F401 (a fixture)
 
 
@@ -265,6 +266,58 @@ def test_a_file_is_followed_through_replacement_and_links(place, rest, folder):
 def ends_still(rest, target, minted):
     return watch(rest, target)["ends_at"] == \
         minted.certificate.not_valid_after.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def test_a_change_is_seen_where_the_kernel_tells_of_none(place):
+    """As on a network's file system: a daemon without inotify looks by itself."""
+    unshare = need.program("unshare", "util-linux")
+    without = [unshare, "-Ur", "sh", "-c",
+               'echo 0 > /proc/sys/user/max_inotify_instances && exec "$@"', "sh"]
+    if subprocess.run([*without, "true"], capture_output=True, check=False).returncode != 0:
+        need.skip("no user namespaces here")
+    folder = place.make("tls")
+    first, second = (mint.self_signed("file.test", not_before=mint.now() - seconds(300 * 86400),
+                                      not_after=mint.now() + seconds(days * 86400))
+                     for days in (80, 5))
+    path = os.path.join(folder, "server.pem")
+    put(path, first.pem)
+    with Daemon(place, prefix=without) as daemon, daemon.rest() as rest:
+        descriptors = os.listdir(f"/proc/{daemon.pid}/fd") if os.geteuid() == 0 else []
+        assert not any("inotify" in os.readlink(f"/proc/{daemon.pid}/fd/{each}")
+                       for each in descriptors), "the test would show nothing"
+        for target in (path, folder):
+            place.done("watch", "add", target)
+        wait.until(lambda: ends(rest, path, first) and ends(rest, folder, first), "the first look")
+        put(path, second.pem)
+        wait.until(lambda: ends(rest, path, second) and ends(rest, folder, second), "the scan", 60)
+        assert wait.until(lambda: alerts(rest, kind="expiring"), "the alert")[0]["files"] == [path]
+
+
+def test_files_are_read_by_a_process_without_rights(place):
+    """What the daemon starts for each file, held up before it has read all of its input."""
+    process = subprocess.Popen([TRUSTD, "--decode-standard-input"], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, env=place.environment)
+
+    def status():
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+            return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    try:
+        wait.until(lambda: status().get("Seccomp") == "2", "the filter of system calls")
+        assert status()["NoNewPrivs"] == "1"
+        assert int(status()["CapEff"], 16) == 0
+        if os.geteuid() == 0:
+            assert status()["Uid"].split() == ["65534"] * 4 and not status()["Groups"].strip()
+        with open(f"/proc/{process.pid}/limits", encoding="ascii") as file:
+            limits = {line[:26].strip(): line[26:].split()[0] for line in file}
+        assert limits["Max file size"] == limits["Max processes"] == limits["Max core file size"] == "0"
+        assert int(limits["Max open files"]) == 3 and int(limits["Max cpu time"]) <= 10
+        assert int(limits["Max address space"]) <= 512 << 20
+        one = mint.self_signed("apart.test")
+        out, _ = process.communicate(one.pem.encode(), timeout=60)
+        assert process.returncode == 0 and one.der in out
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_every_form_that_programs_keep_certificates_in(place, rest):

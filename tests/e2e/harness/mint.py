@@ -18,6 +18,11 @@ def now():
     return datetime.datetime.utcnow().replace(microsecond=0)
 
 
+def rfc3339(seconds):
+    """Seconds since 1970, as the REST API writes them."""
+    return datetime.datetime.utcfromtimestamp(seconds).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def name(common_name, organization=None):
     parts = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
     if organization:

@@ -27,8 +27,13 @@ def modules(*names):
         skip(f"no {' '.join(missing)} (apt-get install)")
 
 
-def program(name, package=None):
-    path = shutil.which(name, path="/usr/bin:/bin:/usr/sbin:/sbin")
+# Where ./dev unpacks what would start a service if it were installed.
+UNPACKED = os.path.join(os.environ.get("TRUST_SOURCE_DIR", ""), "build", "programs")
+
+
+def program(name, package=None, unpacked=False):
+    where = "/usr/bin:/bin:/usr/sbin:/sbin"
+    path = shutil.which(name, path=f"{where}:{UNPACKED}/usr/bin" if unpacked else where)
     if path is None:
         skip(f"no {name} (apt-get install {package or name})")
     return path

@@ -59,6 +59,7 @@ class Place:
         self.socket = os.path.join(self.runtime, "trustd/trustd.sock")
         self.base_root = None
         self.sections = {}
+        self.tables = []
         if base:
             self.base_root = mint.authority("Base Root")
             self.sections["store"] = {"base": self.write("base.pem", self.base_root.pem)}
@@ -82,17 +83,27 @@ class Place:
 
     def configure(self, **sections):
         """configure(store={"base": "none"}) sets these keys in trustd.toml, the others stay."""
+        for section, keys in sections.items():
+            self.sections.setdefault(section, {}).update(keys)
+        return self._write_configuration()
+
+    def add_table(self, table, **keys):
+        """add_table("sink", name="chat", …): one more [[sink]] in trustd.toml."""
+        self.tables.append((table, keys))
+        return self._write_configuration()
+
+    def _write_configuration(self):
         def value(of):
             if isinstance(of, bool):
                 return "true" if of else "false"
             if isinstance(of, list):
                 return "[" + ", ".join(map(value, of)) + "]"
-            return str(of) if isinstance(of, int) else '"%s"' % of
-        for section, keys in sections.items():
-            self.sections.setdefault(section, {}).update(keys)
+            return str(of) if isinstance(of, int) else "'%s'" % of
+
         lines = []
-        for section, keys in self.sections.items():
-            lines.append(f"[{section}]")
+        for head, keys in ([(f"[{name}]", keys) for name, keys in self.sections.items()] +
+                           [(f"[[{name}]]", keys) for name, keys in self.tables]):
+            lines.append(head)
             lines += [f"{key} = {value(of)}" for key, of in keys.items()]
         path = os.path.join(self.config_dir, "trustd.toml")
         with open(path, "w", encoding="utf-8") as file:
