@@ -13,7 +13,9 @@
 
 namespace trust {
 
-inline constexpr int kSnapshotFormat = 1;
+// Raised with every change of tables, indexes or hashes: another form is refused by each side, and
+// a daemon writes what it finds in another one anew when it starts.
+inline constexpr int kSnapshotFormat = 2;
 
 struct SnapshotHeader {
   std::string store_id; // 32 hex digits

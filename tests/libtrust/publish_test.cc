@@ -288,6 +288,18 @@ TEST_F(PublishTest, ADamagedOrForeignOneIsPublishedAnew) {
   EXPECT_FALSE(published().has("by-label/dev.pem"));
 }
 
+TEST_F(PublishTest, OneOfAnotherFormIsPublishedAnew) {
+  add(server("dev.test"), Trust::leaf, "dev");
+  for (const int form : {kSnapshotFormat - 1, kSnapshotFormat + 1}) {
+    publish();
+    testing::set_form(settings_.directory + "/current/trust.db", form);
+    EXPECT_THROW(Snapshot::open(settings_.directory), Error) << form;
+    publisher_.reset(); // as a daemon that starts: nothing changed, and all the same
+    EXPECT_EQ(publish().generation, 1U);
+    EXPECT_EQ(Snapshot::open(settings_.directory).labels("", 10).size(), 1U);
+  }
+}
+
 TEST_F(PublishTest, DamageInWhatIsPublishedIsNotGoneOnFrom) {
   for (int i = 0; i < 20; ++i) {
     const std::string name = "h" + std::to_string(i);

@@ -1,11 +1,14 @@
 #include "tests/libtrust/published.h"
 
+#include <fcntl.h>
+
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
 #include "libtrust/certificate.h"
 #include "libtrust/file.h"
+#include "libtrust/page_file.h"
 
 namespace trust::testing {
 
@@ -41,6 +44,18 @@ Published read_generation(const std::string& directory, bool exact) {
 
 Published read_published(const std::string& store, bool exact) {
   return read_generation(store + "/" + fs::read_symlink(store + "/current").string(), exact);
+}
+
+void set_form(const std::string& path, int form) {
+  fs::permissions(path, fs::perms(0644));
+  {
+    Database db = amend_page_file(path);
+    db.run(("PRAGMA user_version = " + std::to_string(form)).c_str());
+  }
+  const Fd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!file) throw std::runtime_error("cannot open " + path);
+  seal_page_file(file.get(), path);
+  fs::permissions(path, fs::perms(0444));
 }
 
 std::size_t count_certificates(const std::string& pem) {

@@ -23,6 +23,9 @@ Published read_published(const std::string& store, bool exact = true);
 // One generation's directory, by its path.
 Published read_generation(const std::string& directory, bool exact);
 
+// Makes the trust.db at `path` one of another form, as a program of another release writes it.
+void set_form(const std::string& path, int form);
+
 // How many certificates a PEM text has.
 std::size_t count_certificates(const std::string& pem);
 

@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -12,6 +15,7 @@
 #include "libtrust/error.h"
 #include "libtrust/file.h"
 #include "tests/libtrust/mint.h"
+#include "tests/libtrust/published.h"
 #include "tests/libtrust/scratch.h"
 
 namespace trust {
@@ -307,6 +311,43 @@ TEST_F(SnapshotTest, StaysReadableWhenItsDirectoryIsGone) {
   const Snapshot snapshot = Snapshot::open(store());
   std::filesystem::remove_all(store());
   EXPECT_EQ(snapshot.find("first", 6).label, "first");
+}
+
+TEST_F(SnapshotTest, OnAReadOnlyMountItMayBelongToAnyone) {
+  if (::geteuid() != 0) GTEST_SKIP() << "root alone may give files away and mount";
+  write([](SnapshotWriter&) {});
+  for (const std::string& path : {store(), scratch_.path("store/gen-7"), file()})
+    ASSERT_EQ(::chown(path.c_str(), 4321, 4321), 0);
+  EXPECT_EQ(open_error(), Code::store_access) << "where it can be written to it may not";
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const std::string name = store();
+    const char* const path = name.c_str();
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount(path, path, nullptr, MS_BIND, nullptr) != 0 ||
+        ::mount(nullptr, path, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0)
+      ::_exit(99);
+    ::_exit(open_error() ? 1 : 0);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 99) GTEST_SKIP() << "nothing can be mounted here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(SnapshotTest, AnotherFormIsRefusedBeItOlderOrNewer) {
+  write([](SnapshotWriter&) {});
+  ASSERT_EQ(open_error(), std::nullopt);
+  for (const int form : {0, kSnapshotFormat - 1, kSnapshotFormat + 1}) {
+    testing::set_form(file(), form);
+    EXPECT_EQ(open_error(), Code::store_invalid);
+    EXPECT_THAT(message_, HasSubstr("form " + std::to_string(form) + ", this program reads form " +
+                                    std::to_string(kSnapshotFormat)));
+  }
+  testing::set_form(file(), kSnapshotFormat);
+  EXPECT_EQ(open_error(), std::nullopt);
 }
 
 TEST_F(SnapshotTest, SaysWhatIsWrongWithAStoreThatCannotBeUsed) {
