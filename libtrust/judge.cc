@@ -32,9 +32,9 @@ std::string listed(const Certificate& certificate) {
   std::string text;
   std::size_t count = 0;
   const auto add = [&](const std::string& name) {
-    if (++count <= kMost) text += (text.empty() ? "" : ", ") + name;
+    if (++count <= kMost) text += (text.empty() ? "" : ", ") + shown(name);
   };
-  for (const std::string& name : certificate.dns_names()) add(shown(name));
+  for (const std::string& name : certificate.dns_names()) add(name);
   for (const Host& address : certificate.addresses()) add(address.text());
   if (count > kMost) text += " and " + std::to_string(count - kMost) + " more";
   return text;
@@ -94,7 +94,12 @@ class Judging : private PathScreen {
     if (!admits(leaf(), false)) return false;
     if (by_leaf_entry()) return true;
     PathSearch search(chain_, view_, *this);
-    if (search.run()) return true;
+    const bool found = search.run();
+    if (extras_.work != nullptr) {
+      *extras_.work = search.work();
+      extras_.work->name_comparisons = kMostNameComparisons - ledger_.comparisons_left;
+    }
+    if (found) return true;
     if (search.spent())
       refuse(Verdict::bad_chain,
              host_.text() + ": its chain offers more ways to a root than are tried", why_hint());
@@ -113,7 +118,7 @@ class Judging : private PathScreen {
       fault = "it presented " + std::to_string(bytes) + " bytes of certificates; " +
               std::to_string(extras_.most_bytes / 1024) + " KiB is the most";
     if (fault.empty()) return true;
-    refuse(Verdict::bad_chain, host_.text() + ": " + fault, "");
+    refuse(Verdict::bad_chain, host_.text() + ": " + fault, why_hint());
     return false;
   }
 
@@ -181,7 +186,8 @@ class Judging : private PathScreen {
   }
 
   bool accepts(const CandidatePath& path) override {
-    if (const auto fault = validate(path.certificates, now_, extras_, comparisons_)) {
+    if (const auto fault =
+            validate(path.certificates, path.anchor->entry.layer, now_, extras_, ledger_)) {
       const Certificate& certificate =
           *path.certificates[std::min(fault->index, path.certificates.size() - 1)];
       refuse(fault->verdict, naming(certificate) + " " + fault->why,
@@ -366,7 +372,7 @@ class Judging : private PathScreen {
   UnixTime now_;
   UnixTime later_; // an end that has passed once has passed
   const JudgeExtras& extras_;
-  std::size_t comparisons_ = kMostNameComparisons;
+  PathLedger ledger_;
   Judgement answer_;
 };
 

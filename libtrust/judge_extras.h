@@ -10,6 +10,15 @@
 
 namespace trust {
 
+// What one judgement cost, by what is counted and bounded.
+struct JudgeWork {
+  std::size_t signature_checks = 0;
+  std::size_t effort = 0; // of those, see path.h
+  std::size_t paths = 0;
+  std::size_t steps = 0;
+  std::size_t name_comparisons = 0;
+};
+
 struct JudgeExtras {
   bool client = false;             // purpose: TLS client in place of server
   bool any_purpose = false;        // no purpose at all
@@ -26,6 +35,7 @@ struct JudgeExtras {
   std::size_t most_bytes = kMaxChainBytes;
   // Checks of RFC 5280's and the CA/Browser Forum's profile beyond path validation.
   bool profile = true;
+  JudgeWork* work = nullptr; // borrowed; told at the end
 
   bool policies = false; // RFC 5280 section 6.1.1 (c), (e) to (g)
   std::vector<std::string> initial_policies; // dotted; none: any policy

@@ -1,8 +1,13 @@
 #include "libtrust/path.h"
 
+#include <openssl/core_names.h>
+#include <openssl/params.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
 #include <new>
 
 #include "libtrust/handles.h"
@@ -18,13 +23,25 @@ bool same_identity(const Certificate& a, const Certificate& b) {
   return a.spki_hash() == b.spki_hash() && same_bytes(a.subject_der(), b.subject_der());
 }
 
+// How many times as long as with 65537: the exponent is as long as the peer likes, up to 32 bits.
+std::size_t effort_of_exponent(const EVP_PKEY* key) {
+  std::array<unsigned char, sizeof(std::uint64_t)> bytes{}; // of a number as the machine has it
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_E, bytes.data(), bytes.size()),
+      OSSL_PARAM_construct_end()};
+  const bool read = EVP_PKEY_get_params(key, parameters) == 1;
+  const auto length = static_cast<int>(read ? std::bit_width(std::bit_cast<std::uint64_t>(bytes))
+                                            : std::uint64_t{32});
+  return 1 + static_cast<std::size_t>(std::max(length - 17, 0)) / 5;
+}
+
 // What a check of a signature by this key costs, in 50 microseconds.
 std::size_t effort_of(const Certificate& by) {
   const EVP_PKEY* key = X509_get0_pubkey(by.x509());
   if (key == nullptr) return 1;
   const auto bits = static_cast<std::size_t>(std::max(EVP_PKEY_get_bits(key), 1));
   if (EVP_PKEY_is_a(key, "RSA") == 1 || EVP_PKEY_is_a(key, "RSA-PSS") == 1)
-    return 1 + bits * bits / (4096 * 2048);
+    return 1 + bits * bits / (4096 * 2048) * effort_of_exponent(key);
   if (EVP_PKEY_is_a(key, "EC") != 1) return 4;
   if (bits <= 256) return by.key_kind() == "EC P-256" ? 2 : 16;
   return by.key_kind() == "EC P-521" ? 12 : bits <= 384 ? 24 : 48;
@@ -65,7 +82,7 @@ bool PathSearch::run() {
     if (anchor.certificate.fingerprint() != leaf.fingerprint()) continue;
     if (!screen_.in_force(anchor.entry)) continue;
     path_ = {{&leaf}, &anchor, same};
-    ++paths_;
+    ++work_.paths;
     if (screen_.accepts(path_)) return true;
   }
   path_ = {{&leaf}, nullptr, nullptr};
@@ -106,8 +123,8 @@ std::vector<PathSearch::Issuer> PathSearch::issuers_of(const Certificate& certif
 bool PathSearch::signed_by(const Certificate& of, const Certificate& by) {
   const auto [known, is_new] = signatures_.try_emplace({&of, &by}, false);
   if (!is_new) return known->second;
-  effort_ += effort_of(by);
-  if (++checks_ > kMostSignatureChecks || effort_ > kMostEffort) {
+  work_.effort += effort_of(by);
+  if (++work_.signature_checks > kMostSignatureChecks || work_.effort > kMostEffort) {
     spent_ = true;
     return false;
   }
@@ -120,7 +137,7 @@ bool PathSearch::signed_by(const Certificate& of, const Certificate& by) {
 }
 
 bool PathSearch::complete(const Issuer& issuer) {
-  if (++paths_ > kMostCandidatePaths) {
+  if (++work_.paths > kMostCandidatePaths) {
     spent_ = true;
     return false;
   }
@@ -137,7 +154,7 @@ bool PathSearch::complete(const Issuer& issuer) {
 bool PathSearch::extend() {
   const Certificate& last = *path_.certificates.back();
   for (const Issuer& issuer : issuers_of(last)) {
-    if (++steps_ > kMostPathSteps) spent_ = true;
+    if (++work_.steps > kMostPathSteps) spent_ = true;
     if (spent_) return false;
     if (issuer.anchor == nullptr && in_path(*issuer.certificate)) continue;
     if (!screen_.admits(*issuer.certificate, issuer.anchor != nullptr)) continue;

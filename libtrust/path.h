@@ -15,13 +15,13 @@
 #include <vector>
 
 #include "libtrust/certificate.h"
+#include "libtrust/judge_extras.h"
 #include "libtrust/view.h"
 
 namespace trust {
 
 inline constexpr std::size_t kMostSignatureChecks = 64;
 inline constexpr std::size_t kMostCandidatePaths = 32;
-inline constexpr std::size_t kMostNameComparisons = 4096; // of name constraints, in one judgement
 inline constexpr std::size_t kMostPathSteps = 2048;       // issuers tried
 // About 50 microseconds each. Checks on large keys cost many, so that 64 of them do not take long.
 inline constexpr std::size_t kMostEffort = 240;
@@ -54,6 +54,7 @@ class PathSearch {
   bool run();
   // Whether it was ended by a limit.
   bool spent() const noexcept { return spent_; }
+  const JudgeWork& work() const noexcept { return work_; }
 
  private:
   struct Issuer {
@@ -73,10 +74,7 @@ class PathSearch {
   CandidatePath path_;
   std::map<std::pair<const Certificate*, const Certificate*>, bool> signatures_;
   std::vector<std::shared_ptr<const std::vector<Anchor>>> kept_;
-  std::size_t paths_ = 0;
-  std::size_t steps_ = 0;
-  std::size_t checks_ = 0;
-  std::size_t effort_ = 0;
+  JudgeWork work_;
   bool spent_ = false;
 };
 

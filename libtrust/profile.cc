@@ -144,7 +144,7 @@ const char* fault_of_anchor(const Certificate& anchor) {
   return nullptr;
 }
 
-const char* fault_of(Path path, std::size_t index) {
+const char* fault_of(Path path, std::size_t index, PathLedger& ledger) {
   const Certificate& certificate = *path[index];
   if (const char* fault = fault_of_any(certificate)) return fault;
   const bool is_anchor = index + 1 == path.size();
@@ -152,7 +152,9 @@ const char* fault_of(Path path, std::size_t index) {
     if (const char* fault = fault_of_serial(certificate)) return fault;
   if (is_anchor && index > 0)
     if (const char* fault = fault_of_anchor(certificate)) return fault;
-  return index == 0 ? fault_of_leaf(certificate) : nullptr;
+  if (index != 0) return nullptr;
+  if (!ledger.fault_of_leaf) ledger.fault_of_leaf = fault_of_leaf(certificate);
+  return *ledger.fault_of_leaf;
 }
 
 } // namespace
@@ -174,9 +176,10 @@ std::optional<PathFault> check_purpose(Path path, bool client) {
   return std::nullopt;
 }
 
-std::optional<PathFault> check_profile(Path path) {
+std::optional<PathFault> check_profile(Path path, PathLedger& ledger) {
   for (std::size_t i = 0; i < path.size(); ++i)
-    if (const char* fault = fault_of(path, i)) return PathFault{Verdict::bad_chain, i, fault};
+    if (const char* fault = fault_of(path, i, ledger))
+      return PathFault{Verdict::bad_chain, i, fault};
   return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
 #include <string_view>
 
 #include "libtrust/handles.h"
@@ -25,8 +26,7 @@ bool same_letters(std::string_view a, std::string_view b) {
                                             [&](char x, char y) { return lower(x) == lower(y); });
 }
 
-// Names of one certificate by type of GENERAL_NAME; the subject is a directory name.
-using Counts = std::array<std::size_t, 16>;
+using Counts = PathLedger::Counts; // the subject is a directory name
 
 bool is_type(int type) { return type >= 0 && type < 16; }
 
@@ -43,6 +43,16 @@ Counts count_names(const Certificate& certificate) {
   // OpenSSL takes each address in the subject for a mailbox, too.
   counts[GEN_EMAIL] += static_cast<std::size_t>(std::max(X509_NAME_entry_count(subject), 0));
   return counts;
+}
+
+const Counts& names_of(const Certificate& certificate, PathLedger& ledger) {
+  const auto known = ledger.names.find(&certificate);
+  if (known != ledger.names.end()) return known->second;
+  return ledger.names.emplace(&certificate, count_names(certificate)).first->second;
+}
+
+std::size_t sum(const Counts& counts) {
+  return std::accumulate(counts.begin(), counts.end(), std::size_t{0});
 }
 
 // A mask is ones and then zeros.
@@ -104,7 +114,7 @@ bool is_critical(const Certificate& certificate) {
 bool asks_of(Path path, std::size_t index) { return index == 0 || !path[index]->is_self_issued(); }
 
 std::optional<PathFault> check_one(Path path, std::size_t issuer, const NAME_CONSTRAINTS& limits,
-                                   std::size_t& left) {
+                                   PathLedger& ledger) {
   Counts subtrees{};
   for (const auto* list : {limits.permittedSubtrees, limits.excludedSubtrees}) {
     for (int i = 0; i < sk_GENERAL_SUBTREE_num(list); ++i) {
@@ -119,15 +129,17 @@ std::optional<PathFault> check_one(Path path, std::size_t issuer, const NAME_CON
     return PathFault{Verdict::bad_chain, issuer, "has name constraints that say nothing"};
   for (std::size_t i = 0; i < issuer; ++i) {
     if (!asks_of(path, i)) continue;
-    const Counts names = count_names(*path[i]);
-    for (std::size_t type = 0; type < names.size(); ++type) {
-      const std::size_t cost = names[type] * subtrees[type];
-      if (cost > left)
-        return PathFault{Verdict::bad_chain, issuer,
-                         "has more name constraints for the names beneath it than are compared (" +
-                             std::to_string(left) + ")"};
-      left -= cost;
-    }
+    const Counts& names = names_of(*path[i], ledger);
+    std::size_t compared = 0;
+    for (std::size_t type = 0; type < names.size(); ++type)
+      compared += names[type] * subtrees[type];
+    const std::size_t passed_over = sum(names) * sum(subtrees);
+    if (compared > ledger.comparisons_left || passed_over > ledger.steps_left)
+      return PathFault{Verdict::bad_chain, issuer,
+                       "has more name constraints for the names beneath it than are compared (" +
+                           std::to_string(ledger.comparisons_left) + ")"};
+    ledger.comparisons_left -= compared;
+    ledger.steps_left -= passed_over;
     for (int at = 0; at < sk_GENERAL_SUBTREE_num(limits.excludedSubtrees); ++at) {
       const GENERAL_NAME* base = sk_GENERAL_SUBTREE_value(limits.excludedSubtrees, at)->base;
       if (base->type != GEN_DNS) continue;
@@ -142,17 +154,20 @@ std::optional<PathFault> check_one(Path path, std::size_t issuer, const NAME_CON
 
 } // namespace
 
-std::optional<PathFault> check_constraints(Path path, std::size_t& left) {
+std::optional<PathFault> check_constraints(Path path, PathLedger& ledger) {
   for (std::size_t i = 1; i < path.size(); ++i) {
     if (X509_get_ext_by_NID(path[i]->x509(), NID_name_constraints, -1) < 0) continue;
-    const NameConstraintsPtr limits(static_cast<NAME_CONSTRAINTS*>(
-        X509_get_ext_d2i(path[i]->x509(), NID_name_constraints, nullptr, nullptr)));
+    const auto [known, is_new] = ledger.constraints.try_emplace(path[i]);
+    if (is_new)
+      known->second.reset(static_cast<NAME_CONSTRAINTS*>(
+          X509_get_ext_d2i(path[i]->x509(), NID_name_constraints, nullptr, nullptr)));
+    const NameConstraintsPtr& limits = known->second;
     if (!limits)
       return PathFault{Verdict::bad_chain, i, "has name constraints that cannot be read"};
     // RFC 5280 section 4.2.1.10. Whoever does not know the extension would pass over it.
     if (!is_critical(*path[i]))
       return PathFault{Verdict::bad_chain, i, "has name constraints that are not critical"};
-    if (auto fault = check_one(path, i, *limits, left)) return fault;
+    if (auto fault = check_one(path, i, *limits, ledger)) return fault;
   }
   return std::nullopt;
 }

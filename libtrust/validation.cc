@@ -14,8 +14,14 @@ namespace {
 
 using Path = std::span<const Certificate* const>;
 
-const Path& path_of(X509_STORE_CTX* context) {
-  return *static_cast<const Path*>(X509_STORE_CTX_get_app_data(context));
+// What is asked of OpenSSL, for its callbacks.
+struct Question {
+  Path path;
+  Layer anchor;
+};
+
+const Question& question_of(X509_STORE_CTX* context) {
+  return *static_cast<const Question*>(X509_STORE_CTX_get_app_data(context));
 }
 
 // So that the path which is judged is the one that was found: OpenSSL may find another in the same
@@ -24,7 +30,7 @@ int next_in_path(X509_STORE_CTX* context, X509* certificate, X509* issuer) {
   // The path of one who signs revocation lists is OpenSSL's own affair.
   if (X509_STORE_CTX_get_app_data(context) == nullptr)
     return X509_check_issued(issuer, certificate) == X509_V_OK ? 1 : 0;
-  const Path& path = path_of(context);
+  const Path& path = question_of(context).path;
   for (std::size_t i = 0; i < path.size(); ++i)
     if (path[i]->x509() == certificate)
       return path[std::min(i + 1, path.size() - 1)]->x509() == issuer ? 1 : 0;
@@ -33,14 +39,26 @@ int next_in_path(X509_STORE_CTX* context, X509* certificate, X509* issuer) {
 
 int signatures_are_checked_elsewhere(X509_STORE_CTX*) { return 1; }
 
-// Of an anchor it is name and key that are trusted (RFC 5280 section 6.1.1 (d)). That it has no
-// keyUsage, as what `openssl req -x509` makes, takes nothing from it.
+// What an anchor may lack.
+bool is_form_of_an_anchor(int error, Layer layer) {
+  switch (error) {
+    // That it has no keyUsage, as what `openssl req -x509` makes, takes nothing from it.
+    case X509_V_ERR_CA_CERT_MISSING_KEY_USAGE: return true;
+    case X509_V_ERR_MISSING_SUBJECT_KEY_IDENTIFIER: // TWCA Global Root
+    case X509_V_ERR_CA_BCONS_NOT_CRITICAL:          // Go Daddy Class 2
+      return layer == Layer::base;
+    default: return false;
+  }
+}
+
 int overlook(int good, X509_STORE_CTX* context) {
   if (good == 1) return 1;
-  if (X509_STORE_CTX_get_error(context) != X509_V_ERR_CA_CERT_MISSING_KEY_USAGE) return 0;
   if (X509_STORE_CTX_get_app_data(context) == nullptr) return 0;
-  const auto anchor = static_cast<int>(path_of(context).size()) - 1;
-  return X509_STORE_CTX_get_error_depth(context) == anchor ? 1 : 0;
+  const Question& question = question_of(context);
+  return X509_STORE_CTX_get_error_depth(context) == static_cast<int>(question.path.size()) - 1 &&
+                 is_form_of_an_anchor(X509_STORE_CTX_get_error(context), question.anchor)
+             ? 1
+             : 0;
 }
 
 // Holds callbacks and no certificate. Never freed: it may be needed while the process ends.
@@ -133,7 +151,8 @@ PathFault fault_of(int error, int depth) {
   return fault;
 }
 
-std::optional<PathFault> ask_openssl(Path path, UnixTime now, const JudgeExtras& extras) {
+std::optional<PathFault> ask_openssl(Question question, UnixTime now, const JudgeExtras& extras) {
+  const Path path = question.path;
   const BorrowedX509StackPtr between = new_stack(), anchors = new_stack();
   for (std::size_t i = 1; i + 1 < path.size(); ++i) push(between, path[i]->x509());
   push(anchors, path.back()->x509());
@@ -152,7 +171,7 @@ std::optional<PathFault> ask_openssl(Path path, UnixTime now, const JudgeExtras&
   if (!context || X509_STORE_CTX_init(context.get(), own ? own.get() : empty_store(),
                                       path.front()->x509(), between.get()) != 1)
     throw std::bad_alloc();
-  if (X509_STORE_CTX_set_app_data(context.get(), &path) != 1) throw std::bad_alloc();
+  if (X509_STORE_CTX_set_app_data(context.get(), &question) != 1) throw std::bad_alloc();
   X509_STORE_CTX_set0_trusted_stack(context.get(), anchors.get());
   set_parameters(context.get(), path, now, extras);
   if (X509_verify_cert(context.get()) != 1)
@@ -180,8 +199,8 @@ std::optional<PathFault> ask_dates(Path path, UnixTime now) {
 
 } // namespace
 
-std::optional<PathFault> validate(Path path, UnixTime now, const JudgeExtras& extras,
-                                  std::size_t& comparisons) {
+std::optional<PathFault> validate(Path path, Layer anchor, UnixTime now, const JudgeExtras& extras,
+                                  PathLedger& ledger) {
   const ErrorQueueGuard queue;
   if (extras.most_intermediates >= 0) {
     const auto counted = std::count_if(
@@ -190,12 +209,12 @@ std::optional<PathFault> validate(Path path, UnixTime now, const JudgeExtras& ex
     if (counted > extras.most_intermediates)
       return PathFault{Verdict::bad_chain, 0, "has too many CAs above it"};
   }
-  if (auto fault = check_constraints(path, comparisons)) return fault;
+  if (auto fault = check_constraints(path, ledger)) return fault;
   if (!extras.any_purpose)
     if (auto fault = check_purpose(path, extras.client)) return fault;
   if (extras.profile)
-    if (auto fault = check_profile(path)) return fault;
-  if (auto fault = ask_openssl(path, now, extras)) return fault;
+    if (auto fault = check_profile(path, ledger)) return fault;
+  if (auto fault = ask_openssl({path, anchor}, now, extras)) return fault;
   return ask_dates(path, now);
 }
 

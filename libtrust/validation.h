@@ -10,11 +10,14 @@
 #include "libtrust/certificate.h"
 #include "libtrust/judge_extras.h"
 #include "libtrust/profile.h"
+#include "libtrust/record.h"
 
 namespace trust {
 
-// `path`: leaf first, the anchor last. `comparisons`: of name constraints, left; counted down.
-std::optional<PathFault> validate(std::span<const Certificate* const> path, UnixTime now,
-                                  const JudgeExtras& extras, std::size_t& comparisons);
+// `path`: leaf first, the anchor last. `anchor`: where that comes from: of the base's roots name
+// and key are trusted (RFC 5280 section 6.1.1 (d)) and their form is not asked, for the
+// distribution ships some from before there was a profile. `ledger`: of the judgement.
+std::optional<PathFault> validate(std::span<const Certificate* const> path, Layer anchor,
+                                  UnixTime now, const JudgeExtras& extras, PathLedger& ledger);
 
 } // namespace trust

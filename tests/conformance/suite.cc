@@ -79,7 +79,7 @@ const View& Stores::of(const std::vector<Bytes>& certificates) {
     try {
       Entry entry;
       entry.id = ++id;
-      entry.layer = Layer::base;
+      entry.layer = Layer::own; // of the base's roots less is asked, see libtrust/validation.h
       entry.certificate = CertificateFacts::of(Certificate::from_der(der));
       writer.entry(entry, der);
     } catch (const Error& error) {

@@ -54,11 +54,11 @@ Key::Key(EVP_PKEY* key) : key_(PkeyPtr(must(key, "a key"))) {}
 Key Key::p256() { return curve("P-256"); }
 Key Key::curve(const char* name) { return Key(EVP_EC_gen(name)); }
 Key Key::rsa(unsigned bits) { return Key(EVP_RSA_gen(bits)); }
-Key Key::rsa_in_appearance(unsigned bits) {
+Key Key::rsa_in_appearance(unsigned bits, std::uint64_t e) {
   const std::unique_ptr<BIGNUM, Deleter<BN_free>> modulus(BN_new()), exponent(BN_new());
   must(BN_rand(modulus.get(), static_cast<int>(bits), BN_RAND_TOP_ONE, BN_RAND_BOTTOM_ODD) == 1,
        "a number");
-  must(BN_set_word(exponent.get(), RSA_F4) == 1, "a number");
+  must(BN_set_word(exponent.get(), e) == 1, "a number");
   const std::unique_ptr<OSSL_PARAM_BLD, Deleter<OSSL_PARAM_BLD_free>> builder(OSSL_PARAM_BLD_new());
   OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_N, modulus.get());
   OSSL_PARAM_BLD_push_BN(builder.get(), OSSL_PKEY_PARAM_RSA_E, exponent.get());
@@ -98,7 +98,8 @@ Minted mint(const Mint& what, const Minted* issuer) {
   const Key& signer = issuer ? issuer->key : key;
   const X509Ptr x509(must(X509_new(), "a certificate"));
   X509* const made = x509.get();
-  must(X509_set_version(made, X509_VERSION_3) == 1, "the version");
+  must(X509_set_version(made, what.version_1 ? X509_VERSION_1 : X509_VERSION_3) == 1,
+       "the version");
 
   std::int64_t serial = 0;
   if (what.serial) {

@@ -25,7 +25,7 @@ class Key {
   static Key rsa(unsigned bits = 2048);
   static Key ed25519();
   // Of so many bits as would take minutes to find primes for: it looks like one, and signs nothing.
-  static Key rsa_in_appearance(unsigned bits);
+  static Key rsa_in_appearance(unsigned bits, std::uint64_t exponent = 65537);
   static Key shared(); // always the same P-256 key: for many certificates fast
 
   EVP_PKEY* get() const { return key_.get(); }
@@ -55,6 +55,7 @@ struct Mint {
   std::optional<Key> key = {}; // none: a new P-256 key
   std::optional<std::int64_t> serial = {}; // none: random
   const char* digest = "SHA256"; // ignored with Ed25519
+  bool version_1 = false; // for one without extensions
 };
 
 struct Minted {

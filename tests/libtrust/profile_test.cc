@@ -6,6 +6,7 @@
 
 #include "libtrust/judge.h"
 #include "libtrust/path.h"
+#include "libtrust/profile.h"
 #include "tests/libtrust/judged.h"
 #include "tests/libtrust/mint.h"
 
@@ -188,6 +189,27 @@ TEST(ProfileTest, ARootWithoutKeyUsageIsOneAndAnIntermediateIsNone) {
   Mint ca = authority("CA");
   ca.key_usage = "";
   EXPECT_EQ(judge_three(ca, server()).verdict, Verdict::bad_chain);
+}
+
+TEST(ProfileTest, OfARootOfTheBaseNameAndKeyAreTrustedAndItsFormIsNotAsked) {
+  Mint no_identifier = authority("Root");
+  no_identifier.key_identifiers = false; // as TWCA Global Root
+  Mint not_critical = authority("Root", {{"basicConstraints", "CA:TRUE"}});
+  not_critical.ca = std::nullopt; // as Go Daddy Class 2
+  not_critical.key_usage = "";
+  for (const Mint& root : {no_identifier, not_critical}) {
+    const Minted top = mint(root), elsewhere = mint(authority("Root"));
+    Mint what = server(); // which names its issuer's key all the same
+    if (!root.key_identifiers) what.extensions = {{"2.5.29.35", "DER:3006800401020304"}};
+    const Minted leaf = mint(what, &top), ca = mint(root, &elsewhere), below = mint(what, &ca);
+    EXPECT_EQ(Judged().base(top.certificate).judge({leaf.certificate}, "api.dev.test").detail, "");
+    EXPECT_EQ(judge_two(root, what).verdict, Verdict::bad_chain) << "of one that is added it is";
+    Judged store;
+    store.base(elsewhere.certificate);
+    EXPECT_EQ(store.judge({below.certificate, ca.certificate}, "api.dev.test").verdict,
+              Verdict::bad_chain)
+        << "and of an intermediate, too";
+  }
 }
 
 TEST(ProfileTest, APathLengthIsObeyed) {
