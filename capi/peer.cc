@@ -1,7 +1,5 @@
 #include "capi/peer.h"
 
-#include <nlohmann/json.hpp>
-
 #include "libtrust/json.h"
 #include "libtrust/pin.h"
 
@@ -36,7 +34,7 @@ const char* JudgedPeer::pin() const noexcept {
 
 const char* JudgedPeer::json() const noexcept {
   return text(&Texts::json,
-              [this] { return text_of(json_of(judgement(), peer().host, peer().port)); });
+              [this] { return judgement_text(judgement(), peer().host, peer().port); });
 }
 
 } // namespace trust

@@ -1,6 +1,7 @@
 #include "libtrust/json.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace trust {
 namespace {
@@ -18,6 +19,73 @@ void append_string(std::string& to, std::string_view text) {
   to += '"';
   to += text;
   to += '"';
+}
+
+// An object, written member by member: what the C library gives must not be a Json, which ends the
+// process where there is no memory to destroy it.
+class ObjectText {
+ public:
+  explicit ObjectText(std::string& to) : to_(to) { to_ += '{'; }
+
+  ObjectText& text(std::string_view name, std::string_view value) {
+    append_string(begin(name), value);
+    return *this;
+  }
+  ObjectText& plain(std::string_view name, std::string_view number_or_bool) {
+    begin(name) += number_or_bool;
+    return *this;
+  }
+  template <typename Items, typename Append>
+  ObjectText& array(std::string_view name, const Items& items, Append&& append) {
+    begin(name) += '[';
+    bool first = true;
+    for (const auto& item : items) {
+      if (!std::exchange(first, false)) to_ += ',';
+      append(to_, item);
+    }
+    to_ += ']';
+    return *this;
+  }
+  void end() { to_ += '}'; }
+
+ private:
+  std::string& begin(std::string_view name) {
+    if (to_.back() != '{') to_ += ',';
+    append_string(to_, name);
+    to_ += ':';
+    return to_;
+  }
+
+  std::string& to_;
+};
+
+void append_certificate(std::string& to, const Certificate& certificate) {
+  std::vector<std::string> names = certificate.dns_names();
+  for (const Host& address : certificate.addresses()) names.push_back(address.text());
+  ObjectText(to)
+      .text("fingerprint", certificate.fingerprint().text())
+      .text("subject", certificate.subject())
+      .text("issuer", certificate.issuer())
+      .text("serial", certificate.serial())
+      .text("not_before", rfc3339(certificate.not_before()))
+      .text("not_after", rfc3339(certificate.not_after()))
+      .array("names", names, append_string)
+      .text("key", certificate.key_kind())
+      .text("signature", certificate.signature_kind())
+      .text("pin", Pin::of(certificate).text())
+      .end();
+}
+
+void add_judgement(ObjectText& object, const Judgement& judgement) {
+  object.plain("trusted", judgement.trusted() ? "true" : "false")
+      .text("code", facts(judgement.verdict).name)
+      .text("detail", judgement.detail)
+      .text("hint", judgement.hint)
+      .text("trusted_by", name_of(judgement.trusted_by))
+      .text("pin_status", name_of(judgement.pin_status))
+      .array("path", judgement.path, append_certificate)
+      .text("path_not_after", rfc3339(judgement.path_not_after))
+      .plain("generation", std::to_string(judgement.generation));
 }
 
 Json texts(const std::vector<Pattern>& patterns) {
@@ -196,41 +264,21 @@ Json json_of(const Difference& difference, GenerationNumber from, GenerationNumb
 }
 
 Json json_of(const Certificate& certificate) {
-  Json names = Json::array();
-  for (const std::string& name : certificate.dns_names()) names.push_back(name);
-  for (const Host& address : certificate.addresses()) names.push_back(address.text());
-  return {
-      {"fingerprint", certificate.fingerprint().text()},
-      {"subject", certificate.subject()},
-      {"issuer", certificate.issuer()},
-      {"serial", certificate.serial()},
-      {"not_before", rfc3339(certificate.not_before())},
-      {"not_after", rfc3339(certificate.not_after())},
-      {"names", std::move(names)},
-      {"key", certificate.key_kind()},
-      {"signature", certificate.signature_kind()},
-      {"pin", Pin::of(certificate).text()},
-  };
+  std::string text;
+  append_certificate(text, certificate);
+  return Json::parse(text);
 }
 
 Json json_of(const Judgement& judgement) {
-  return {
-      {"trusted", judgement.trusted()},
-      {"code", facts(judgement.verdict).name},
-      {"detail", judgement.detail},
-      {"hint", judgement.hint},
-      {"trusted_by", name_of(judgement.trusted_by)},
-      {"pin_status", name_of(judgement.pin_status)},
-      {"path", array_of(judgement.path)},
-      {"path_not_after", rfc3339(judgement.path_not_after)},
-      {"generation", judgement.generation},
-  };
+  std::string text;
+  ObjectText object(text);
+  add_judgement(object, judgement);
+  object.end();
+  return Json::parse(text);
 }
 
 Json json_of(const Judgement& judgement, const Host& host, Port port) {
-  Json json = {{"host", host.text()}, {"port", port}};
-  json.update(json_of(judgement));
-  return json;
+  return Json::parse(judgement_text(judgement, host, port));
 }
 
 Json json_of(const RollbackPlan& plan) {
@@ -348,6 +396,15 @@ Json problem_json(const Error& error) {
 
 std::string text_of(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
+}
+
+std::string judgement_text(const Judgement& judgement, const Host& host, Port port) {
+  std::string text;
+  ObjectText object(text);
+  object.text("host", host.text()).plain("port", std::to_string(port));
+  add_judgement(object, judgement);
+  object.end();
+  return text + '\n';
 }
 
 std::string pins_in_force_text(const Host& host, Port port, std::span<const PinRow> pins) {

@@ -54,6 +54,9 @@ Json problem_json(const Error& error);
 // On one line, with LF.
 std::string text_of(const Json& json);
 
+// json_of(judgement, host, port) with LF; where there is no memory for it, std::bad_alloc.
+std::string judgement_text(const Judgement& judgement, const Host& host, Port port);
+
 // {"host","port","pins":[…]} of the pins in force, with LF; written directly, since it is asked
 // more often than all the rest together.
 std::string pins_in_force_text(const Host& host, Port port, std::span<const PinRow> pins);

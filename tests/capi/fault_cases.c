@@ -1,8 +1,9 @@
 /* An allocation that fails, whichever it is. One of C++, which is all of our own: TRUST_ERR_MEMORY
  * or, where it can be done without, success. One of C, in the libraries beneath: the same where
  * they say so, and some other failure with a message where they do not. Never a crash, and never
- * trust that was not there. What OpenSSL makes of itself at its first use is made before: it does
- * not try that twice. */
+ * trust that was not there. OpenSSL and SQLite take their memory from the malloc that stands before
+ * the C library's here, and each case says whose allocations have to have failed in it. What
+ * OpenSSL makes of itself at its first use is made before: it does not try that twice. */
 #include "tests/capi/fault_malloc.h"
 #include "tests/capi/steps.h"
 
@@ -21,11 +22,15 @@ static int is_allowed(trust_status status, trust_error* error, enum fault_kind k
   return 0;
 }
 
+/* Of whom some allocations must have failed. */
+enum { OURS = 0, OPENSSL = 1, SQLITE = 2 };
+
 /* Every allocation of `steps` fails in turn, each alone, and again with all after it. The later
  * ones are taken by and by: there are thousands in a handshake. */
 static void every_fault(const char* what, trust_status (*steps)(void* argument, trust_error** err),
-                        void* argument) {
+                        void* argument, unsigned owners) {
   int wrong = 0, memory = 0;
+  const long of_openssl = fault_count(FAULT_OF_OPENSSL), of_sqlite = fault_count(FAULT_OF_SQLITE);
   for (int mode = 0; mode < 4; ++mode) {
     const enum fault_kind kind = mode < 2 ? FAULT_NEW : FAULT_ALL;
     for (long at = 0; wrong < 20; at += 1 + at / 100) {
@@ -45,6 +50,8 @@ static void every_fault(const char* what, trust_status (*steps)(void* argument, 
     }
   }
   CHECK(memory > 5); /* there was something to fail, and it did */
+  if ((owners & OPENSSL) != 0) CHECK(fault_count(FAULT_OF_OPENSSL) > of_openssl + 20);
+  if ((owners & SQLITE) != 0) CHECK(fault_count(FAULT_OF_SQLITE) > of_sqlite + 20);
 }
 
 static trust_status open_it(void* directory, trust_error** err) {
@@ -57,7 +64,7 @@ static trust_status open_it(void* directory, trust_error** err) {
 
 static void OpeningAStore(void) {
   trust_store_free(opened());
-  every_fault("trust_store_open", open_it, (void*)(uintptr_t)world_store());
+  every_fault("trust_store_open", open_it, (void*)(uintptr_t)world_store(), SQLITE);
 }
 
 static trust_status refresh_it(void* store, trust_error** err) {
@@ -107,7 +114,7 @@ static trust_status configure(void* argument, trust_error** err) {
 static void MakingAConfiguration(void) {
   struct configuring with = {world_pin_of(WORLD_ECHO), world_client_pem(), world_client_key()};
   EXPECT(TRUST_OK, configure(&with, &err));
-  every_fault("trust_config", configure, &with);
+  every_fault("trust_config", configure, &with, OPENSSL);
 }
 
 struct verifying {
@@ -121,8 +128,15 @@ static trust_status verify_it(void* argument, trust_error** err) {
   const trust_status status = trust_verify(verifying->store, HOST, 443, verifying->chain,
                                            strlen(verifying->chain), NULL, &peer, err);
   if ((status == TRUST_OK) != (peer != NULL)) return TRUST_ERR_INTERNAL;
-  (void)trust_peer_fingerprint(peer); /* NULL, if there is no memory for it */
-  (void)trust_peer_pin(peer);
+  /* NULL, if there is no memory for it; and then it may be asked again. */
+  const char* (*const texts[])(const trust_peer*) = {trust_peer_fingerprint, trust_peer_pin,
+                                                     trust_peer_json};
+  for (size_t i = 0; peer != NULL && i < sizeof texts / sizeof *texts; ++i) {
+    const char* first = texts[i](peer);
+    if (first != NULL && first[0] == '\0') return TRUST_ERR_INTERNAL;
+    const char* second = texts[i](peer);
+    if (first != NULL && second != first) return TRUST_ERR_INTERNAL;
+  }
   trust_peer_free(peer);
   return status;
 }
@@ -130,7 +144,7 @@ static trust_status verify_it(void* argument, trust_error** err) {
 static void VerifyingAChain(void) {
   struct verifying verifying = {opened(), world_chain_pem(WORLD_ECHO)};
   EXPECT(TRUST_OK, verify_it(&verifying, &err));
-  every_fault("trust_verify", verify_it, &verifying);
+  every_fault("trust_verify", verify_it, &verifying, OPENSSL);
   trust_store_free(verifying.store);
 }
 
@@ -146,7 +160,8 @@ static trust_status verify_afresh(void* argument, trust_error** err) {
 static void VerifyingAChainForTheFirstTime(void) {
   const char* directory_and_chain[] = {world_store(), world_chain_pem(WORLD_ECHO)};
   EXPECT(TRUST_OK, verify_afresh(directory_and_chain, &err));
-  every_fault("trust_store_open and trust_verify", verify_afresh, directory_and_chain);
+  every_fault("trust_store_open and trust_verify", verify_afresh, directory_and_chain,
+              OPENSSL | SQLITE);
 }
 
 static trust_status list_it(void* store, trust_error** err) {
@@ -161,7 +176,7 @@ static trust_status list_it(void* store, trust_error** err) {
 static void ListingPins(void) {
   world_pin(HOST, 1, 1, 0);
   trust_store* store = opened();
-  every_fault("trust_pins_get", list_it, store);
+  every_fault("trust_pins_get", list_it, store, OURS);
   trust_store_free(store);
 }
 
@@ -207,7 +222,7 @@ static trust_status talk_in_memory(void* store, trust_error** err) {
 static void TalkingInMemory(void) {
   trust_store* store = opened();
   EXPECT(TRUST_OK, talk_in_memory(store, &err));
-  every_fault("a connection in memory", talk_in_memory, store);
+  every_fault("a connection in memory", talk_in_memory, store, OPENSSL);
   trust_store_free(store);
 }
 
@@ -225,7 +240,7 @@ static trust_status talk(void* store, trust_error** err) {
 static void Connecting(void) {
   trust_store* store = opened();
   EXPECT(TRUST_OK, talk(store, &err));
-  every_fault("trust_connect", talk, store);
+  every_fault("trust_connect", talk, store, OPENSSL);
   trust_store_free(store);
 }
 
@@ -249,7 +264,7 @@ static trust_status use_a_pool(void* store, trust_error** err) {
 static void Pooling(void) {
   trust_store* store = opened();
   EXPECT(TRUST_OK, use_a_pool(store, &err));
-  every_fault("trust_pool", use_a_pool, store);
+  every_fault("trust_pool", use_a_pool, store, OPENSSL);
   trust_store_free(store);
 }
 
@@ -260,12 +275,19 @@ static trust_status be_refused(void* argument, trust_error** err) {
   const trust_status status = trust_verify(verifying->store, HOST, 443, verifying->chain,
                                            strlen(verifying->chain), NULL, &peer, err);
   if (status == TRUST_OK) return TRUST_ERR_INTERNAL;
-  return status == TRUST_ERR_SELF_SIGNED ? TRUST_OK : status;
+  if (status != TRUST_ERR_SELF_SIGNED) return status;
+  const trust_peer* const presented = err == NULL ? NULL : trust_error_peer(*err);
+  if (presented == NULL || trust_peer_trusted_by(presented) != TRUST_BY_NOTHING) {
+    return TRUST_ERR_INTERNAL;
+  }
+  const char* const json = trust_peer_json(presented);
+  if (json != NULL && strstr(json, "\"trusted\":false") == NULL) return TRUST_ERR_INTERNAL;
+  return TRUST_OK;
 }
 
 static void ARefusalStaysOne(void) {
   struct verifying verifying = {opened(), world_chain_pem(WORLD_SELF_SIGNED)};
-  every_fault("a refusal", be_refused, &verifying);
+  every_fault("a refusal", be_refused, &verifying, OPENSSL);
   trust_store_free(verifying.store);
 }
 

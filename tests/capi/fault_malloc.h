@@ -20,6 +20,10 @@ void fault_go_on(void);
 /* No more. Whether one failed since. */
 int fault_disarm(void);
 
+/* Whose allocations failed since the program began: told by the code that asked for the memory. */
+enum fault_owner { FAULT_OF_OPENSSL, FAULT_OF_SQLITE, FAULT_OF_OTHERS };
+long fault_count(enum fault_owner owner);
+
 /* For operator new: whether this one fails; and memory that does not. */
 int fault_of_new(void);
 void* fault_safe_malloc(unsigned long size);

@@ -289,11 +289,12 @@ TEST(JudgeTest, BasicConstraintsAndPurposeOfALeafEntryAreNotAsked) {
 }
 
 TEST(JudgeTest, WhatALeafEntrySignedIsNotTrusted) {
-  // CA:TRUE, no basicConstraints, and one that has no extension at all.
+  // CA:TRUE, no basicConstraints, one that has no extension at all, and one of X.509 version 1.
   const Minted signers[] = {
       mint({.common_name = "dev.test", .sans = {"DNS:dev.test"}, .ca = true, .key_usage = kSigns}),
       mint({.common_name = "dev.test", .sans = {"DNS:dev.test"}}),
       mint({.common_name = "dev.test", .key_identifiers = false}),
+      mint({.common_name = "dev.test", .key_identifiers = false, .version_1 = true}),
   };
   for (const Minted& signer : signers) {
     const Minted victim = server(signer, "bank.test");
@@ -715,12 +716,24 @@ TEST(JudgeTest, AJudgementIsOneJsonObject) {
   ASSERT_EQ(json.at("path").size(), 3U);
   EXPECT_EQ(json.at("path")[0].at("fingerprint"), fingerprint_of(three.leaf));
   EXPECT_EQ(json.at("path")[0].at("pin"), Pin::of(three.leaf.certificate).text());
+  EXPECT_THAT(text_of(json),
+              HasSubstr(R"({"host":"api.dev.test","port":443,"trusted":true,"code")"));
   const Json refused = json_of(Judged().judge(three.chain(), "api.dev.test"));
   EXPECT_FALSE(refused.contains("host"));
   EXPECT_EQ(refused.at("code"), "unknown_issuer");
   EXPECT_EQ(refused.at("trusted"), false);
   EXPECT_EQ(refused.at("trusted_by"), "nothing");
   EXPECT_NE(refused.at("hint"), "");
+}
+
+TEST(JudgeTest, WhateverTextIsInACertificateItsJsonCanBeRead) {
+  const Minted odd = mint({.common_name = "\"\\\n\x01\xc3\xa4", .sans = {"DNS:dev.test"}});
+  const Judgement judged = Judged().judge({odd.certificate}, "dev.test");
+  const std::string text = judgement_text(judged, Host::parse("dev.test"), 443);
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json, json_of(judged, Host::parse("dev.test"), 443));
+  EXPECT_EQ(text_of(json), text) << "written as every other form is";
+  EXPECT_EQ(json.at("path")[0].at("names"), Json({"dev.test"}));
 }
 
 } // namespace
