@@ -6,7 +6,8 @@ answers with one line of JSON: served, refused (with the library's reasons), fai
     forget             ends what is idle there
     echo H P N         N bytes there and back, written while they are read
     read H P WHAT N    `eof N` or `truncate N` of the server, read to the end
-    cancel H P         a read that is cancelled from another thread after 200 ms
+    cancel H P         a read that is cancelled from another thread once it waits; Node has no
+                       other thread, and does it after 200 ms
     timeout H P MS     a read that nobody answers
     connect-timeout H P MS
     parallel H P N     N times `get` at once
@@ -116,7 +117,7 @@ def node_module():
 def cpp(source, name, *more):
     output = os.path.join(BUILT, name)
     done(program("g++"), "-std=c++17", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow",
-         "-Wconversion", "-Werror", "-isystem", "/usr/include/nlohmann", f"-I{INCLUDE}",
+         "-Wconversion", "-Werror", "-isystem", "/usr/include/nlohmann", f"-I{INCLUDE}", f"-I{SOURCE}/tests",
          f"-I{BINDINGS}/cpp", source, "-o", output, f"-L{DIRECTORY}", "-ltrust", "-pthread", *more)
     return output
 

@@ -21,7 +21,9 @@ from server import Server, Silent, pattern
 
 PACKAGE = pathlib.Path(driven.BINDINGS, "python", "trust")
 sys.path.insert(0, str(PACKAGE.parent))
+sys.path.append(driven.DRIVERS)
 
+import in_poll  # noqa: E402
 import trust  # noqa: E402
 import trust.http  # noqa: E402
 
@@ -207,7 +209,7 @@ def test_closing_ends_a_read_of_another_thread(store, trusted):
             raised.append(error)
     reader = threading.Thread(target=read)
     reader.start()
-    time.sleep(0.05)
+    in_poll.wait()
     connection.cancel()
     connection.close()
     reader.join(5)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "tests/capi/steps.h"
+#include "tests/in_poll.h"
 
 static int64_t milliseconds(void) {
   struct timespec now;
@@ -492,9 +493,8 @@ static void NobodyThereIsAnErrorWithItsNumber(void) {
   trust_store_free(store);
 }
 
-static void* cancel_soon(void* conn) {
-  const struct timespec moment = {0, 50000000};
-  nanosleep(&moment, NULL);
+static void* cancel_what_waits(void* conn) {
+  CHECK(wait_until_in_poll());
   trust_conn_cancel(conn);
   return NULL;
 }
@@ -505,7 +505,7 @@ static void CancelEndsACallInAnotherThreadAndEveryLaterOne(void) {
   pthread_t thread;
   char byte;
   size_t count = 0;
-  CHECK(pthread_create(&thread, NULL, cancel_soon, conn) == 0);
+  CHECK(pthread_create(&thread, NULL, cancel_what_waits, conn) == 0);
   const int64_t begun = milliseconds();
   EXPECT(TRUST_ERR_CANCELLED, trust_conn_read(conn, &byte, 1, &count, &err));
   CHECK(milliseconds() - begun < 10000);

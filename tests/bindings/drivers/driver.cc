@@ -8,6 +8,8 @@
 #include <sstream>
 #include <thread>
 
+#include "in_poll.h"
+
 namespace {
 
 using nlohmann::json;
@@ -123,7 +125,7 @@ json cancel(const Words& words) {
   trust::Connection connection = Where(words).connect();
   connection.write("stall\n");
   std::thread other([&] {
-    std::this_thread::sleep_for(milliseconds(200));
+    wait_until_in_poll();
     connection.cancel();
   });
   char byte;
