@@ -187,8 +187,9 @@ Proposal server_leaf(const Endpoint& endpoint, const Certificate& server, const 
   }
   if (!server.is_self_signed()) {
     proposal.warnings.push_back(
-        "its issuer is not trusted by this: requests, Node and Java "
-        "refuse it still, and want the CA: trustctl add ca.pem --host " +
+        "its issuer is not trusted by this: curl and Java take the certificate itself, but "
+        "requests "
+        "and Node refuse it still, and want the CA: trustctl add ca.pem --host " +
         host);
   }
   return proposal;

@@ -56,7 +56,7 @@ std::vector<std::string> consequences(const Json& entry, const std::vector<std::
       }
     } else {
       lines.push_back(
-          "curl verifies this server now; requests, Node and Java refuse it still: they want the "
+          "curl and Java verify this server now; requests and Node refuse it still: they want the "
           "CA that issued it:  trustctl add ca.pem --host " +
           shell_word(first_host(entry)));
     }

@@ -20,7 +20,9 @@ TEST(Advice, ASelfSignedLeafIsVerifiedByAll) {
 TEST(Advice, ALeafWithoutItsIssuerNamesWhoRefusesItAndTheWayOut) {
   const auto lines =
       consequences({{"trust", "leaf"}, {"self_signed", false}, {"hosts", {"api.test"}}}, {});
-  EXPECT_THAT(lines, Contains(HasSubstr("requests, Node and Java refuse it still")));
+  EXPECT_THAT(lines,
+              Contains(HasSubstr(
+                  "curl and Java verify this server now; requests and Node refuse it still")));
   EXPECT_THAT(lines, Contains(HasSubstr("trustctl add ca.pem --host api.test")));
 }
 
