@@ -23,3 +23,24 @@ def daemon(place):
     from harness.daemon import Daemon
     with Daemon(place) as it:
         yield it
+
+
+@pytest.fixture
+def server(place, daemon):
+    """Self-signed, and trusted."""
+    from harness import mint, servers
+    with servers.Tls(place, mint.self_signed("127.0.0.1")) as it:
+        place.done("add", it.at, "--fingerprint", it.minted.fingerprint)
+        yield it
+
+
+@pytest.fixture
+def visited(place, server):
+    """What a program says that visits the server with a library."""
+    def visit(library, *command):
+        said = place.exec(*command, env={
+            "VISIT_LIBRARY": str(library), "VISIT_STORE": place.public, "VISIT_HOST": "127.0.0.1",
+            "VISIT_PORT": str(server.port), "NODE_PATH": place.root})
+        assert said.status == 0, str(said)
+        return said.out.splitlines()
+    return visit
