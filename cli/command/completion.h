@@ -1,7 +1,7 @@
 #pragma once
 // `trustctl completion SHELL` prints a short script; the script asks `trustctl __complete WORDS…`,
-// which walks the tree of commands and offers labels and hosts of the published store, and what only
-// the daemon knows if it answers at once. Works without a daemon.
+// which walks the tree of commands and offers labels and hosts of the published store, and what
+// only the daemon knows if it answers at once. Works without a daemon.
 
 #include <functional>
 #include <string>

@@ -32,6 +32,7 @@ BUILT = os.path.join(os.environ["TRUST_BINARY_DIR"], "bindings")
 LIBRARY = os.environ["TRUST_LIBRARY"]
 # With OpenSSL within, for Node.
 STATIC_LIBRARY = os.environ.get("TRUST_STATIC_LIBRARY", "")
+IN_POLL = os.path.join(SOURCE, "tests", "in_poll.c")
 INCLUDE = os.path.join(SOURCE, "capi")
 DIRECTORY = os.path.dirname(LIBRARY)
 LANGUAGES = ("python", "cpp", "go", "rust", "node")
@@ -117,8 +118,8 @@ def node_module():
 def cpp(source, name, *more):
     output = os.path.join(BUILT, name)
     done(program("g++"), "-std=c++17", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Wshadow",
-         "-Wconversion", "-Werror", "-isystem", "/usr/include/nlohmann", f"-I{INCLUDE}", f"-I{SOURCE}/tests",
-         f"-I{BINDINGS}/cpp", source, "-o", output, f"-L{DIRECTORY}", "-ltrust", "-pthread", *more)
+         "-Wconversion", "-Werror", "-isystem", "/usr/include/nlohmann", f"-I{INCLUDE}",
+         f"-I{BINDINGS}/cpp", f"-I{SOURCE}/tests", source, "-o", output, f"-L{DIRECTORY}", "-ltrust", "-pthread", *more)
     return output
 
 
@@ -132,7 +133,7 @@ def command(language):
         node_module()
         return [node(), os.path.join(DRIVERS, "driver.js")]
     if language == "cpp":
-        return [cpp(os.path.join(DRIVERS, "driver.cc"), "driver-cpp")]
+        return [cpp(os.path.join(DRIVERS, "driver.cc"), "driver-cpp", IN_POLL)]
     if language == "go":
         output = os.path.join(BUILT, "driver-go")
         go("build", "-o", output, ".", cwd=os.path.join(DRIVERS, "go"))

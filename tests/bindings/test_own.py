@@ -53,7 +53,7 @@ def test_cpp_header_stands_alone(place, compiler, standard):
 
 def test_cpp_leaks_nothing(place, trusted):
     """Its driver under the address and undefined behaviour sanitizers: a leak is an exit status."""
-    built = driven.cpp(os.path.join(driven.DRIVERS, "driver.cc"), "driver-cpp-sanitized", "-g",
+    built = driven.cpp(os.path.join(driven.DRIVERS, "driver.cc"), "driver-cpp-sanitized", driven.IN_POLL, "-g",
                        "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined")
     with driven.Driver(place, "cpp", [built]) as driver, \
          Server(place, mint.self_signed("127.0.0.1")) as stranger:
