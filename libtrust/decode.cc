@@ -308,10 +308,10 @@ Decoded decode(std::string_view bytes, std::string_view source) {
                     ", the most that is read at once",
                 "split it");
   }
+  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3); // UTF-8 byte order mark
   if (std::all_of(bytes.begin(), bytes.end(), is_white_space)) {
     throw Error(Code::invalid, shown(source) + " is empty");
   }
-  if (bytes.starts_with("\xEF\xBB\xBF")) bytes.remove_prefix(3); // UTF-8 byte order mark
 
   if (bytes.front() == static_cast<char>(der::kSequence) && !is_text(bytes)) {
     return decode_der(bytes, source);

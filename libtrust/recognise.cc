@@ -139,7 +139,7 @@ Looks look_at(std::string_view bytes) {
   if (begins("\x1F\x8B")) return {"compressed with gzip", "unpack it first", false};
   if (!is_text(bytes)) return {"binary, and neither a certificate in DER nor PEM", {}, false};
 
-  const std::size_t start = bytes.find_first_not_of(" \t\r\n");
+  const std::size_t start = std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size());
   std::string head(bytes.substr(start, 512));
   for (char& c : head) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c | 0x20);

@@ -15,8 +15,9 @@
 
 namespace {
 
+// Which of several faults a refusal tells of depends on what has come: that it is one does not.
 struct Outcome {
-  int status = 0; // of a refusal
+  bool refused = false;
   std::size_t head_bytes = 0;
   std::string path;
   std::string body;
@@ -27,17 +28,16 @@ struct Outcome {
 
 Outcome read(std::string_view input, std::size_t cut) {
   Outcome outcome;
+  const auto refused = [] { return Outcome{.refused = true}; };
   trust::HeadScan scan;
   std::optional<trust::Refusal> refusal = trust::scan_head(input.substr(0, cut), {}, scan);
   if (!refusal && !scan.complete) refusal = trust::scan_head(input, {}, scan);
-  if (refusal) return outcome.status = refusal->status, outcome;
+  if (refusal) return refused();
   if (!scan.complete) return outcome;
 
-  outcome.head_bytes = scan.seen;
   auto parsed = trust::parse_head(input.substr(0, scan.seen));
-  if (const auto* wrong = std::get_if<trust::Refusal>(&parsed)) {
-    return outcome.status = wrong->status, outcome;
-  }
+  if (std::holds_alternative<trust::Refusal>(parsed)) return refused();
+  outcome.head_bytes = scan.seen;
   const auto& head = std::get<trust::Head>(parsed);
   outcome.path = head.request.path;
 
@@ -51,7 +51,7 @@ Outcome read(std::string_view input, std::size_t cut) {
     if (!refusal && !first.empty() && !body.complete()) std::abort(); // bytes left behind
   }
   if (!refusal && !body.complete()) refusal = body.take(second);
-  if (refusal) return outcome.status = refusal->status, outcome;
+  if (refusal) return refused();
   outcome.complete = body.complete();
   if (outcome.complete) outcome.body = body.release();
   return outcome;

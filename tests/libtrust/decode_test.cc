@@ -224,6 +224,9 @@ TEST(Decode, SaysWhatItLooksLikeInstead) {
   const std::string pem = sample().pem();
   EXPECT_EQ(message_of(""), "ca.pem is empty");
   EXPECT_EQ(message_of(" \r\n\t"), "ca.pem is empty");
+  EXPECT_EQ(message_of("\xEF\xBB\xBF"), "ca.pem is empty");
+  EXPECT_EQ(message_of("\xEF\xBB\xBF \n"), "ca.pem is empty");
+  EXPECT_THAT(message_of("\f\v"), HasSubstr("ca.pem"));
   EXPECT_THAT(message_of("hello"), HasSubstr("text without a PEM block"));
   EXPECT_THAT(message_of("\n<!DOCTYPE html><html>"), HasSubstr("HTML page"));
   EXPECT_THAT(message_of("<?xml version='1.0'?><a/>"), HasSubstr("XML"));
