@@ -123,20 +123,18 @@ class Check {
   }
 
   void compare(const std::string& name, const Digest& digest) {
-    const Fd file(::openat(directory_.get(), name.c_str(),
-                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     struct stat status {};
-    if (!file || ::fstat(file.get(), &status) != 0) {
-      fault(name, errno == ENOENT  ? "is missing"
-                  : errno == ELOOP ? "was changed"
-                                   : std::generic_category().message(errno));
-      return;
+    if (::fstatat(directory_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      const int why = errno;
+      return fault(name, why == ENOENT ? "is missing" : std::generic_category().message(why));
     }
     if (is_before(state_.newest, status.st_ctim, 0)) state_.newest = status.st_ctim;
     if (!S_ISREG(status.st_mode)) return fault(name, "was changed");
     if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) return fault(name, "may be written by others");
     if (whole_at_ && is_before(status.st_ctim, *whole_at_, kClockTick_s)) return;
-    const auto found = digest_of(file.get(), stop_);
+    const Fd file(::openat(directory_.get(), name.c_str(),
+                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    const auto found = file ? digest_of(file.get(), stop_) : std::nullopt;
     if (!found || *found != digest) fault(name, "was changed");
   }
 

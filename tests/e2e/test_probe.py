@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 
 import pytest
 
@@ -83,6 +84,38 @@ def test_what_fails_says_how(place, rest):
                        ({"host": "127.0.0.1", "fingerprint": ""}, "fingerprint"), ({}, "host")):
         answer = rest.post("/v1/probe", body)
         assert answer.status in (400, 422) and word in answer["detail"], f"{body}: {answer}"
+
+
+def test_stopping_waits_for_no_server(place):
+    """One is watched and another is asked for; both take the connection and say nothing."""
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(2)]
+    watched, asked = ("127.0.0.1:%d" % each.getsockname()[1] for each in listeners)
+    daemon = Daemon(place).start()
+    with daemon.rest() as rest:
+        place.done("watch", "add", watched)
+    answers = []
+
+    def ask():
+        with daemon.rest() as rest:
+            answers.append(rest.post("/v1/probe", {"host": "127.0.0.1",
+                                                   "port": int(asked.split(":")[1])}))
+    asking = threading.Thread(target=ask)
+    asking.start()
+    dialled = []
+    for listener in listeners:
+        listener.settimeout(30)
+        dialled.append(listener.accept()[0])
+    begun = time.monotonic()
+    assert daemon.stop() == 0, daemon.log()
+    took = time.monotonic() - begun
+    asking.join()
+    assert took < 5, took
+    assert answers[0].status == 429 and "stopping" in answers[0]["detail"], answers[0]
+    with Daemon(place) as daemon, daemon.rest() as rest:
+        one = rest.all("/v1/watches", "watches")[0]
+        assert one["target"] == watched and not one["failures"], "it says nothing of the server"
+    for each in listeners + dialled:
+        each.close()
 
 
 def test_servers_that_say_nothing_hold_up_nobody(daemon, rest):
