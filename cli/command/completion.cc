@@ -3,6 +3,7 @@
 #include <completion_scripts.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
 #include "cli/client.h"
 #include "cli/command/entry.h"
