@@ -217,10 +217,10 @@ void serve(const Options& options) {
   };
   Renewals renewals(identities, changes, readers, system_clock_now,
                     {run_named_hook,
-                     [&changes](std::string cause, Alert alert) {
-                       raise_alert(changes, std::move(cause), std::move(alert));
+                     [&changes](const std::string& cause, Alert alert) {
+                       raise_alert(changes, cause, std::move(alert));
                      },
-                     [&changes](std::string cause) { settle_alert(changes, std::move(cause)); }});
+                     [&changes](const std::string& cause) { settle_alert(changes, cause); }});
   service.identities = &identities;
   service.renewals = &renewals;
   RestApplication application(service);
