@@ -81,6 +81,9 @@ def test_acknowledged_alerts_are_silent_until_they_say_so(place):
         assert record["before"] == record["after"]
         assert rest.get("/v1/audit", query={"verify": "true"})["verified"] is True
         wait.until(lambda: alerts(rest, target="soon", state="open"), "the reminder", 30)
+        week = json.loads(place.done("--json", "alerts", "ack", str(alert["id"]), "--for", "7d").out)
+        until = datetime.datetime.strptime(week["alert"]["acknowledged_until"], "%Y-%m-%dT%H:%M:%SZ")
+        assert abs(until - mint.now() - seconds(7 * 86400)) < seconds(300)
         place.done("alerts", "ack", str(alert["id"]))
         assert alerts(rest, target="soon", state="acknowledged")
         assert "acknowledged" in place.done("alerts").out
