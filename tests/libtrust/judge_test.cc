@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "libtrust/error.h"
 #include "libtrust/json.h"
 #include "tests/libtrust/judged.h"
