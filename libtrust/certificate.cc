@@ -13,6 +13,7 @@
 
 #include "libtrust/der.h"
 #include "libtrust/error.h"
+#include "libtrust/guarded.h"
 #include "libtrust/strength.h"
 
 namespace trust {
@@ -44,6 +45,7 @@ struct Certificate::Facts {
 
   mutable std::once_flag parse_once;
   mutable X509Ptr parsed;
+  mutable Guarded<std::optional<Digest>> signer; // the SPKI's hash of the last key that verified it
 };
 
 namespace {
@@ -198,7 +200,12 @@ std::size_t count_parts(ByteView name) {
 }
 
 // Before anything is parsed; what is not in order there is for OpenSSL to say.
-void bound_names(ByteView der) {
+void bound(ByteView der) {
+  if (der.size() > kMaxCertificateBytes) {
+    throw Error(Code::too_large, "a certificate of " + std::to_string(der.size()) +
+                                     " bytes is over the limit of " +
+                                     std::to_string(kMaxCertificateBytes / 1024) + " KiB");
+  }
   DerReader outer(der);
   const auto certificate = outer.next(der::kSequence);
   DerReader middle(certificate ? certificate->content : ByteView{});
@@ -224,6 +231,31 @@ X509Ptr parse(ByteView der, OSSL_LIB_CTX* context) {
   x509.reset(d2i_X509(&raw, &cursor, static_cast<long>(der.size())));
   if (x509 && cursor != der.data() + der.size()) refuse("bytes stand behind it");
   return x509;
+}
+
+template <std::size_t Size>
+bool begins_with(ByteView bytes, const std::uint8_t (&prefix)[Size]) {
+  return bytes.size() > Size && std::equal(prefix, prefix + Size, bytes.begin());
+}
+
+// Whether the key in a SubjectPublicKeyInfo is of a kind whose decoding takes the same short time
+// whatever the key is: RSA up to 8,192 bits, EC of the curves that everybody uses, Ed25519.
+bool has_common_key(ByteView spki) {
+  constexpr std::size_t kMostBytes = 1'100;
+  constexpr std::uint8_t kRsa[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
+                                   0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
+  constexpr std::uint8_t kP256[] = {0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48,
+                                    0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a,
+                                    0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07};
+  constexpr std::uint8_t kP384[] = {0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d,
+                                    0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22};
+  constexpr std::uint8_t kEd25519[] = {0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70};
+  DerReader outer(spki);
+  const auto info = outer.next(der::kSequence);
+  if (!info || spki.size() > kMostBytes) return false;
+  const ByteView content = info->content;
+  return begins_with(content, kRsa) || begins_with(content, kP256) || begins_with(content, kP384) ||
+         begins_with(content, kEd25519);
 }
 
 } // namespace
@@ -361,10 +393,11 @@ Fingerprint Fingerprint::parse(std::string_view text) {
   return out;
 }
 
-Certificate Certificate::from_der(ByteView der) {
+template <typename Read>
+Certificate Certificate::guarded(const Read& read) {
   const ErrorQueueGuard queue;
   try {
-    return read(der);
+    return read();
   } catch (const Error&) {
     // What could not be read for want of memory is no bad certificate.
     if (openssl_had_no_memory()) throw std::bad_alloc();
@@ -372,14 +405,31 @@ Certificate Certificate::from_der(ByteView der) {
   }
 }
 
-Certificate Certificate::read(ByteView der) {
-  if (der.size() > kMaxCertificateBytes) {
-    throw Error(Code::too_large, "a certificate of " + std::to_string(der.size()) +
-                                     " bytes is over the limit of " +
-                                     std::to_string(kMaxCertificateBytes / 1024) + " KiB");
-  }
-  bound_names(der);
-  const X509Ptr x509 = parse(der, keyless_context());
+Certificate Certificate::from_der(ByteView der) {
+  return guarded([&] {
+    bound(der);
+    return read(der, parse(der, keyless_context()), false);
+  });
+}
+
+Certificate Certificate::to_verify(ByteView der) {
+  return guarded([&] {
+    bound(der);
+    const bool with_key = has_common_key(find_places(der).spki);
+    return read(der, parse(der, with_key ? nullptr : keyless_context()), with_key);
+  });
+}
+
+Certificate Certificate::of(X509* x509, ByteView der) {
+  return guarded([&] {
+    bound(der);
+    X509_up_ref(x509);
+    return read(der, X509Ptr(x509), true);
+  });
+}
+
+// `x509`: what was read of `der`, or null if it could not be.
+Certificate Certificate::read(ByteView der, X509Ptr x509, bool with_key) {
   if (!x509) refuse("it is not a certificate");
 
   auto facts = std::make_shared<Facts>();
@@ -452,6 +502,7 @@ Certificate Certificate::read(ByteView der) {
   const ASN1_OBJECT* object = nullptr;
   X509_ALGOR_get0(&object, nullptr, nullptr, algorithm);
   facts->signature_kind = algorithm_text(object);
+  if (with_key) facts->parsed = std::move(x509);
   return Certificate(std::move(facts));
 }
 
@@ -493,6 +544,16 @@ bool Certificate::verifies_itself() const {
   return key != nullptr && X509_verify(x509(), key) == 1;
 }
 
+bool Certificate::is_signed_by(const Certificate& issuer) const {
+  if (facts_->signer.with([&](const auto& kept) { return kept == issuer.spki_hash(); })) return true;
+  const ErrorQueueGuard queue;
+  EVP_PKEY* key = X509_get0_pubkey(issuer.x509());
+  const bool verified = key != nullptr && X509_verify(x509(), key) == 1;
+  if (!verified && openssl_had_no_memory()) throw std::bad_alloc();
+  if (verified) facts_->signer.with([&](auto& kept) { kept = issuer.spki_hash(); });
+  return verified;
+}
+
 bool Certificate::covers(const Host& host) const noexcept {
   if (host.is_address()) {
     return std::find(addresses().begin(), addresses().end(), host) != addresses().end();
@@ -515,6 +576,7 @@ bool Certificate::covers(const Host& host) const noexcept {
 
 X509* Certificate::x509() const {
   std::call_once(facts_->parse_once, [this] {
+    if (facts_->parsed) return;
     const ErrorQueueGuard queue;
     facts_->parsed = parse(der(), nullptr);
     if (!facts_->parsed) throw std::bad_alloc(); // it was read before

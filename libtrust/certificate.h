@@ -4,7 +4,8 @@
 //
 // Reading one costs about a tenth of d2i_X509, because the public key is not decoded: OpenSSL
 // does that when x509() is first asked for, and keeps the result as long as the certificate.
-// Whoever needs facts only (an import, a listing) never pays for it, in time or in memory.
+// Whoever needs facts only (an import, a listing) never pays for it, in time or in memory; who
+// is about to verify says so, and has it read once instead of twice.
 
 #include <array>
 #include <compare>
@@ -52,6 +53,11 @@ class Certificate {
   // Exactly one certificate in DER, nothing behind it, whose dates, names, basicConstraints
   // and keyUsage can be read; Error{invalid}, Error{too_large} otherwise.
   static Certificate from_der(ByteView der);
+  // The same, with x509() made at once where the key is of a common kind and size; of others it
+  // is not decoded before somebody asks for it.
+  static Certificate to_verify(ByteView der);
+  // The same of one that OpenSSL has read, key and all; x509() shares it. `der`: its encoding.
+  static Certificate of(X509* x509, ByteView der);
 
   ByteView der() const noexcept;
   const Fingerprint& fingerprint() const noexcept;
@@ -79,6 +85,9 @@ class Certificate {
   bool is_self_signed() const noexcept;
   // is_self_signed(), and its own key verifies its signature. Computed at each call.
   bool verifies_itself() const;
+  // Whether the issuer's key verifies its signature. That it does is kept with the certificate,
+  // for the last key that did: it depends on nothing else, neither on time nor on a store.
+  bool is_signed_by(const Certificate& issuer) const;
   bool has_names() const noexcept { return !dns_names().empty() || !addresses().empty(); }
   // Whether the SAN covers the host: RFC 6125, a wildcard is one whole left-most label,
   // addresses match addresses only; never the CN.
@@ -97,7 +106,9 @@ class Certificate {
 
  private:
   struct Facts;
-  static Certificate read(ByteView der);
+  template <typename Read>
+  static Certificate guarded(const Read& read);
+  static Certificate read(ByteView der, X509Ptr x509, bool with_key);
   explicit Certificate(std::shared_ptr<const Facts> facts) : facts_(std::move(facts)) {}
   std::shared_ptr<const Facts> facts_;
 };

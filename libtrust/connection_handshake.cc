@@ -143,12 +143,13 @@ void Connection::Impl::judge_presented(STACK_OF(X509) * presented) {
   std::vector<Certificate> chain;
   const int count = sk_X509_num(presented);
   for (int i = 0; i < count && chain.size() <= kMaxChainCertificates; ++i) {
+    X509* const x509 = sk_X509_value(presented, i);
     unsigned char* der = nullptr;
-    const int length = i2d_X509(sk_X509_value(presented, i), &der);
+    const int length = i2d_X509(x509, &der);
     must(length > 0);
     const OpensslBytes encoded(der);
     try {
-      chain.push_back(view->certificate({der, static_cast<std::size_t>(length)}));
+      chain.push_back(view->certificate(x509, {der, static_cast<std::size_t>(length)}));
     } catch (const Error& error) {
       Judged unreadable{nullptr, view, store->now()};
       unreadable.peer = unreadable_peer(*view, name, endpoint.port,

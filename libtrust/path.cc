@@ -128,10 +128,7 @@ bool PathSearch::signed_by(const Certificate& of, const Certificate& by) {
     spent_ = true;
     return false;
   }
-  const ErrorQueueGuard queue;
-  EVP_PKEY* key = X509_get0_pubkey(by.x509());
-  known->second = key != nullptr && X509_verify(of.x509(), key) == 1;
-  if (!known->second && openssl_had_no_memory()) throw std::bad_alloc();
+  known->second = of.is_signed_by(by);
   if (!known->second) screen_.bad_signature(of, by);
   return known->second;
 }

@@ -31,7 +31,7 @@ std::string_view text_of(ByteView bytes) {
 Anchor anchor_of(StoredEntry stored) {
   const std::string name = stored.entry.certificate.fingerprint.text();
   try {
-    Certificate certificate = Certificate::from_der(stored.der);
+    Certificate certificate = Certificate::to_verify(stored.der);
     if (certificate.fingerprint() == stored.entry.certificate.fingerprint)
       return {std::move(stored.entry), std::move(certificate)};
   } catch (const Error&) {
@@ -54,15 +54,24 @@ struct ParsedCertificates::Impl {
 ParsedCertificates::ParsedCertificates() : impl_(std::make_unique<Impl>()) {}
 ParsedCertificates::~ParsedCertificates() = default;
 
-Certificate ParsedCertificates::get(ByteView der) {
+template <typename Read>
+Certificate ParsedCertificates::held_or(ByteView der, const Read& read) {
   auto held = impl_->recent.with([&](auto& recent) -> std::optional<Certificate> {
     const Certificate* found = recent.find(text_of(der));
     return found == nullptr ? std::nullopt : std::optional(*found);
   });
   if (held) return *std::move(held);
-  Certificate parsed = Certificate::from_der(der);
+  Certificate parsed = read();
   impl_->recent.with([&](auto& recent) { recent.put(text_of(parsed.der()), parsed); });
   return parsed;
+}
+
+Certificate ParsedCertificates::get(ByteView der) {
+  return held_or(der, [&] { return Certificate::to_verify(der); });
+}
+
+Certificate ParsedCertificates::get(X509* x509, ByteView der) {
+  return held_or(der, [&] { return Certificate::of(x509, der); });
 }
 
 struct View::Impl {

@@ -34,12 +34,16 @@ class ParsedCertificates {
   ParsedCertificates& operator=(const ParsedCertificates&) = delete;
   ~ParsedCertificates();
 
-  // As Certificate::from_der, which is not asked again for bytes that are held.
+  // As Certificate::to_verify and Certificate::of, which are not asked again for bytes that are
+  // held.
   Certificate get(ByteView der);
+  Certificate get(X509* x509, ByteView der);
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  template <typename Read>
+  Certificate held_or(ByteView der, const Read& read);
 };
 
 class View {
@@ -64,6 +68,7 @@ class View {
 
   // A presented certificate; Error as of Certificate::from_der.
   Certificate certificate(ByteView der) const { return parsed_->get(der); }
+  Certificate certificate(X509* x509, ByteView der) const { return parsed_->get(x509, der); }
   const std::shared_ptr<ParsedCertificates>& parsed() const noexcept { return parsed_; }
 
  private:

@@ -305,5 +305,42 @@ TEST(Pin, IsWrittenOneWayAndReadTwoWays) {
   }
 }
 
+TEST(Certificate, ToVerifyAndOfReadWhatFromDerReads) {
+  for (const Key& key : {Key::p256(), Key::rsa(), Key::curve("secp256k1"), Key::ed25519()}) {
+    const Minted minted = mint({.common_name = "dev.test", .sans = {"DNS:dev.test"}, .key = key});
+    const Certificate plain = Certificate::from_der(minted.certificate.der());
+    const Certificate whole = Certificate::to_verify(plain.der());
+    const Certificate shared = Certificate::of(whole.x509(), whole.der());
+    EXPECT_EQ(shared.x509(), whole.x509()) << "read once";
+    for (const Certificate& other : {whole, shared}) {
+      EXPECT_EQ(other.fingerprint(), plain.fingerprint());
+      EXPECT_EQ(other.spki_hash(), plain.spki_hash());
+      EXPECT_EQ(other.subject(), plain.subject());
+      EXPECT_EQ(other.dns_names(), plain.dns_names());
+      EXPECT_EQ(other.key_kind(), plain.key_kind());
+      EXPECT_EQ(other.signature_kind(), plain.signature_kind());
+      EXPECT_TRUE(other.verifies_itself());
+    }
+  }
+  const Minted one = mint({});
+  Bytes longer(one.certificate.der().begin(), one.certificate.der().end());
+  longer.push_back(0);
+  EXPECT_THROW(Certificate::to_verify(longer), Error);
+}
+
+TEST(Certificate, IsSignedByOneKeyAndByNoOtherBeforeAndAfter) {
+  const Minted root = mint({.common_name = "Root", .ca = true});
+  const Minted same_name = mint({.common_name = "Root", .ca = true});
+  const Minted leaf = mint({}, &root);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_FALSE(leaf.certificate.is_signed_by(same_name.certificate));
+    EXPECT_TRUE(leaf.certificate.is_signed_by(root.certificate));
+  }
+  // One that differs in its signature alone is another certificate.
+  Bytes altered(leaf.certificate.der().begin(), leaf.certificate.der().end());
+  altered.back() ^= 1;
+  EXPECT_FALSE(Certificate::to_verify(altered).is_signed_by(root.certificate));
+}
+
 } // namespace
 } // namespace trust
