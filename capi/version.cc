@@ -1,6 +1,7 @@
 #include "capi/version.h"
 
 #include <dlfcn.h>
+#include <link.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 #include <sqlite3.h>
@@ -23,28 +24,31 @@ namespace {
 constexpr std::string_view kHint =
     "use the library that carries its own: cmake -DTRUST_STATIC_DEPS=ON (docs/library.md)";
 
-struct Object {
-  const void* base = nullptr;
-  std::string name;
-};
+// Where the program or library in memory begins that `address` lies in. dladdr() would look through
+// all its symbols, too.
+const void* object_of(const void* address) {
+  dl_find_object found{};
+  if (address == nullptr || ::_dl_find_object(const_cast<void*>(address), &found) != 0)
+    return nullptr;
+  return found.dlfo_map_start;
+}
 
-// The program or library in memory that `address` lies in.
-Object object_of(const void* address) {
+std::string name_of(const void* object) {
   Dl_info info{};
-  if (address == nullptr || ::dladdr(address, &info) == 0) return {};
-  return {info.dli_fbase, info.dli_fname == nullptr ? "" : info.dli_fname};
+  if (object == nullptr || ::dladdr(object, &info) == 0 || info.dli_fname == nullptr) return "";
+  return info.dli_fname;
 }
 
 // Where a library that this one was linked to is: in it, or in the shared library of that name,
 // which is loaded, since this one depends on it.
-Object expected(const char* library, const char* symbol) {
+const void* expected(const char* library, const char* symbol) {
 #ifdef TRUST_STATIC_DEPS
   (void)library, (void)symbol;
   return object_of(reinterpret_cast<const void*>(&trust_check_version));
 #else
   void* handle = ::dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
-  if (handle == nullptr) return {};
-  const Object object = object_of(::dlsym(handle, symbol));
+  if (handle == nullptr) return nullptr;
+  const void* const object = object_of(::dlsym(handle, symbol));
   ::dlclose(handle);
   return object;
 #endif
@@ -67,11 +71,12 @@ std::optional<std::string> foreign() {
       Dependency{"SQLite", "libsqlite3.so.0", "sqlite3_sourceid", sqlite3_sourceid()},
   };
   for (const Dependency& dependency : dependencies) {
-    const Object wanted = expected(dependency.library, dependency.symbol);
-    const Object found = object_of(dependency.answer);
-    if (wanted.base == nullptr || found.base == wanted.base) continue;
+    const void* const wanted = expected(dependency.library, dependency.symbol);
+    const void* const found = object_of(dependency.answer);
+    if (wanted == nullptr || found == wanted) continue;
     return "this process runs libtrust on the " + std::string(dependency.name) + " of " +
-           shown(found.name) + ", not on the one it is linked to (" + shown(wanted.name) + ")";
+           shown(name_of(found)) + ", not on the one it is linked to (" + shown(name_of(wanted)) +
+           ")";
   }
   return std::nullopt;
 }

@@ -11,9 +11,9 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <deque>
-#include <fstream>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -34,23 +34,40 @@ bool on_read_only_mount(int fd) {
   return ::fstatvfs(fd, &facts) == 0 && (facts.f_flag & ST_RDONLY) != 0;
 }
 
-std::uint64_t number_in(const char* path, std::uint64_t otherwise) {
-  std::ifstream file(path);
+// What a file of /proc says, of which only numbers are wanted; "" if there is none.
+std::string proc_text(const char* path) {
+  constexpr std::size_t kMostBytes = 64 * 1024;
+  try {
+    return read_file_at(AT_FDCWD, path, kMostBytes).value_or("");
+  } catch (const Error&) {
+    return "";
+  }
+}
+
+// The next number of `text`, which then begins behind it.
+std::optional<std::uint64_t> take_number(std::string_view& text) {
+  text.remove_prefix(std::min(text.find_first_not_of(" \n"), text.size()));
   std::uint64_t number = 0;
-  return file >> number ? number : otherwise;
+  const auto end = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (end.ec != std::errc()) return std::nullopt;
+  text.remove_prefix(static_cast<std::size_t>(end.ptr - text.data()));
+  return number;
 }
 
 // The uid that stands for all those that this user namespace does not map; none if it maps all.
 std::optional<uid_t> uid_of_those_outside() {
-  const std::uint64_t overflow = number_in("/proc/sys/kernel/overflowuid", 65534);
-  std::ifstream map("/proc/self/uid_map");
-  std::uint64_t inside = 0;
-  std::uint64_t outside = 0;
-  std::uint64_t count = 0;
+  constexpr std::uint64_t kUsual = 65534;
+  const std::string said = proc_text("/proc/sys/kernel/overflowuid");
+  std::string_view rest = said;
+  const std::uint64_t overflow = take_number(rest).value_or(kUsual);
+  const std::string map = proc_text("/proc/self/uid_map");
   bool any = false;
-  while (map >> inside >> outside >> count) {
+  for (std::string_view lines = map;;) { // inside, outside, count
+    const auto inside = take_number(lines), outside = take_number(lines),
+               count = take_number(lines);
+    if (!inside || !outside || !count) break;
     any = true;
-    if (overflow >= inside && overflow - inside < count) return std::nullopt;
+    if (overflow >= *inside && overflow - *inside < *count) return std::nullopt;
   }
   if (!any) return std::nullopt;
   return static_cast<uid_t>(overflow);

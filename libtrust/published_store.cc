@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include <array>
-#include <filesystem>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
+#include "libtrust/absolute.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
 #include "libtrust/report.h"
@@ -48,11 +48,7 @@ std::string absolute(const std::optional<std::string>& directory, const Environm
   }
   const std::string chosen =
       directory ? *directory : choose_store({}, environment, false).directory;
-  std::error_code fault;
-  std::string path = std::filesystem::absolute(chosen, fault).lexically_normal().string();
-  if (fault) throw system_error("cannot find the directory " + chosen, fault.value());
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
+  return absolute_path(chosen);
 }
 
 // Which variables the publisher found worth setting. Their values are our own: the directory may

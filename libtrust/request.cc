@@ -1,9 +1,9 @@
 #include "libtrust/request.h"
 
-#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "libtrust/absolute.h"
 #include "libtrust/error.h"
 #include "libtrust/label.h"
 #include "libtrust/tcp.h"
@@ -388,14 +388,12 @@ WatchRequest WatchRequest::parse(std::string_view json) {
     return request;
   }
   request.kind = file ? WatchKind::file : WatchKind::directory;
-  const std::filesystem::path path(file ? *file : *directory);
-  if (!path.is_absolute() || path.native().find('\0') != std::string::npos) {
+  const std::string& path = file ? *file : *directory;
+  if (!path.starts_with('/') || path.find('\0') != std::string::npos) {
     throw Error(Code::invalid, std::string(file ? "\"file\"" : "\"directory\"") +
-                                   " is no absolute path: " + shown(path.native()));
+                                   " is no absolute path: " + shown(path));
   }
-  std::string normal = path.lexically_normal();
-  while (normal.size() > 1 && normal.back() == '/') normal.pop_back();
-  request.target = std::move(normal);
+  request.target = absolute_path(path);
   return request;
 }
 
