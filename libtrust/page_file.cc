@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -24,26 +27,12 @@ constexpr std::size_t kContentBytes = kPageBytes - kPageHashBytes;
 using Page = std::array<std::uint8_t, kPageBytes>;
 using PageHash = std::array<std::uint8_t, kPageHashBytes>;
 
-MdCtxPtr new_hash() {
-  MdCtxPtr context(EVP_MD_CTX_new());
-  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1)
-    throw std::bad_alloc();
-  return context;
-}
-
-PageHash hash_of(EVP_MD_CTX* context, const std::uint8_t* page, std::uint64_t number) {
-  std::array<std::uint8_t, 8> counted;
-  for (std::size_t i = 0; i < counted.size(); ++i)
-    counted[i] = static_cast<std::uint8_t>(number >> (8 * i));
-  Digest digest;
-  // None: that of the time before, which is not looked up again.
-  if (EVP_DigestInit_ex(context, nullptr, nullptr) != 1 ||
-      EVP_DigestUpdate(context, counted.data(), counted.size()) != 1 ||
-      EVP_DigestUpdate(context, page, kContentBytes) != 1 ||
-      EVP_DigestFinal_ex(context, digest.data(), nullptr) != 1)
-    throw std::bad_alloc();
+PageHash hash_of(const std::uint8_t* page, std::uint64_t number) {
+  XXH128_canonical_t canonical;
+  XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSeed(page, kContentBytes, number));
   PageHash hash;
-  std::memcpy(hash.data(), digest.data(), hash.size());
+  static_assert(sizeof canonical == sizeof hash);
+  std::memcpy(hash.data(), &canonical, hash.size());
   return hash;
 }
 
@@ -51,14 +40,12 @@ PageHash hash_of(EVP_MD_CTX* context, const std::uint8_t* page, std::uint64_t nu
 struct OpenFile {
   sqlite3_file base;
   int fd;
-  EVP_MD_CTX* hash;
 };
 
 OpenFile& open_file(sqlite3_file* file) { return *reinterpret_cast<OpenFile*>(file); }
 
 int close_file(sqlite3_file* file) {
   const Fd closed(open_file(file).fd);
-  const MdCtxPtr freed(open_file(file).hash);
   return SQLITE_OK;
 }
 
@@ -81,14 +68,9 @@ int read_file_part(sqlite3_file* file, void* buffer, int amount, sqlite3_int64 o
   }
   // Parts of the header are read by themselves; the page that they belong to is read whole later.
   if (wanted != kPageBytes) return SQLITE_OK;
-  try {
-    const PageHash hash =
-        hash_of(self.hash, bytes, static_cast<std::uint64_t>(offset) / kPageBytes);
-    return std::memcmp(hash.data(), bytes + kContentBytes, hash.size()) == 0 ? SQLITE_OK
-                                                                             : SQLITE_IOERR_DATA;
-  } catch (const std::bad_alloc&) {
-    return SQLITE_NOMEM;
-  }
+  const PageHash hash = hash_of(bytes, static_cast<std::uint64_t>(offset) / kPageBytes);
+  return std::memcmp(hash.data(), bytes + kContentBytes, hash.size()) == 0 ? SQLITE_OK
+                                                                           : SQLITE_IOERR_DATA;
 }
 
 int file_size(sqlite3_file* file, sqlite3_int64* size) {
@@ -126,11 +108,6 @@ int open_descriptor(sqlite3_vfs*, const char* name, sqlite3_file* file, int flag
   if (name == end || std::from_chars(name + 1, end, borrowed).ptr != end) return SQLITE_CANTOPEN;
   Fd own(::fcntl(borrowed, F_DUPFD_CLOEXEC, 3)); // not a number that programs think is theirs
   if (!own) return SQLITE_CANTOPEN;
-  try {
-    self.hash = new_hash().release();
-  } catch (const std::bad_alloc&) {
-    return SQLITE_NOMEM;
-  }
   self.fd = own.release();
   self.base.pMethods = &kMethods;
   if (flags_out != nullptr) *flags_out = flags;
@@ -195,7 +172,7 @@ Database open_page_file(int file, const std::string& name) {
   const std::string uri = "file:/" + std::to_string(file) + "?vfs=" + kVfsName;
   const ListedVfs listed;
   Database database(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, name);
-  database.run("PRAGMA cache_size = -256; PRAGMA temp_store = MEMORY");
+  database.run("PRAGMA cache_size = -768; PRAGMA temp_store = MEMORY");
   return database;
 }
 
@@ -217,7 +194,6 @@ Database amend_page_file(const std::string& path) {
 void copy_page_file(int from, int to, const std::string& name) {
   constexpr std::size_t kPagesAtOnce = 64;
   std::vector<std::uint8_t> pages(kPagesAtOnce * kPageBytes);
-  const MdCtxPtr context = new_hash();
   for (std::uint64_t number = 0;;) {
     const auto offset = static_cast<off_t>(number * kPageBytes);
     const ssize_t count = ::pread(from, pages.data(), pages.size(), offset);
@@ -227,7 +203,7 @@ void copy_page_file(int from, int to, const std::string& name) {
     if (size % kPageBytes != 0)
       throw Error(Code::store_invalid, name + " does not end with a whole page");
     for (std::size_t at = 0; at < size; at += kPageBytes, ++number) {
-      const PageHash hash = hash_of(context.get(), pages.data() + at, number);
+      const PageHash hash = hash_of(pages.data() + at, number);
       if (std::memcmp(hash.data(), pages.data() + at + kContentBytes, hash.size()) != 0)
         throw Error(Code::store_invalid, name + " is damaged: a page does not match its hash");
     }
@@ -242,7 +218,8 @@ void copy_page_file(int from, int to, const std::string& name) {
 }
 
 Digest seal_page_file(int file, const std::string& name) {
-  const MdCtxPtr whole = new_hash(), one = new_hash();
+  const MdCtxPtr whole(EVP_MD_CTX_new());
+  if (!whole || EVP_DigestInit_ex(whole.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
   Page page;
   for (std::uint64_t number = 0;; ++number) {
     const auto offset = static_cast<off_t>(number * kPageBytes);
@@ -251,7 +228,7 @@ Digest seal_page_file(int file, const std::string& name) {
     if (count < 0) throw system_error("cannot read " + name, errno);
     if (static_cast<std::size_t>(count) != page.size())
       throw Error(Code::store_invalid, name + " does not end with a whole page");
-    const PageHash hash = hash_of(one.get(), page.data(), number);
+    const PageHash hash = hash_of(page.data(), number);
     std::uint8_t* kept = page.data() + kContentBytes;
     if (std::memcmp(kept, hash.data(), hash.size()) != 0) {
       std::memcpy(kept, hash.data(), hash.size());

@@ -7,9 +7,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <filesystem>
 #include <utility>
 
+#include "libtrust/absolute.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
 
@@ -73,7 +73,7 @@ Snapshot& Snapshot::operator=(Snapshot&&) noexcept = default;
 Snapshot::~Snapshot() = default;
 
 Snapshot Snapshot::open(const std::string& store_directory) try {
-  const std::string path = std::filesystem::absolute(store_directory).string();
+  const std::string path = absolute_path(store_directory);
   const StoreDirectory directory(path);
   // A generation that we have read the name of may be pruned before we open it, seldom once.
   constexpr int kTries = 20;
@@ -243,7 +243,10 @@ std::vector<PinRow> Snapshot::pins_for(const Host& host, Port port) const {
     const bool port_fits = port == 0 || pin.pattern.port == 0 || pin.pattern.port == port;
     if (port_fits && pin.pattern.pattern.matches(host)) found.push_back(pin);
   };
+  const std::vector<std::int64_t>& shapes = impl_->pin_shapes();
   for (const std::string& pattern : candidate_patterns(host)) {
+    const auto shape = pin_shape_of(pattern);
+    if (shape && !std::binary_search(shapes.begin(), shapes.end(), *shape)) continue;
     Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_PIN " FROM pin WHERE pattern = ? ORDER BY id",
                 pattern);
     while (query.step()) take(snapshot_pin_of(query, impl_->db.name()));

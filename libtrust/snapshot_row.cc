@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 
@@ -13,6 +14,8 @@ namespace trust {
 // `host` is what a person may mean when they type the first letters of a server: names of leaves,
 // scopes and pins. `file` lists certs/, by-label/ and hashed/ with digests, as MANIFEST.json
 // does, but so that one can be looked up. `warning` says what could not be emitted.
+// `pin_shape` counts the pins with stars: a host's pins need not be looked for where there are
+// none.
 const char* const kSnapshotTables = R"sql(
 CREATE TABLE header(
   store_id TEXT NOT NULL, generation INTEGER NOT NULL, created_at INTEGER NOT NULL,
@@ -40,6 +43,9 @@ CREATE TABLE host(
 ) WITHOUT ROWID;
 CREATE TABLE network(
   pin INTEGER PRIMARY KEY
+);
+CREATE TABLE pin_shape(
+  shape INTEGER PRIMARY KEY, pins INTEGER NOT NULL
 );
 CREATE TABLE file(
   name TEXT PRIMARY KEY NOT NULL, digest BLOB NOT NULL
@@ -226,6 +232,21 @@ SnapshotDatabase::SnapshotDatabase(int file, const std::string& name) {
   header = read_header(db);
 }
 
+const std::vector<std::int64_t>& SnapshotDatabase::pin_shapes() const {
+  if (!shapes_) {
+    std::vector<std::int64_t> found;
+    Query query(db, "SELECT shape FROM pin_shape ORDER BY shape");
+    while (query.step()) found.push_back(query.integer(0));
+    shapes_ = std::move(found);
+  }
+  return *shapes_;
+}
+
+std::optional<std::int64_t> pin_shape_of(std::string_view pattern) {
+  if (!pattern.starts_with('*')) return std::nullopt;
+  return 2 * std::count(pattern.begin(), pattern.end(), '.') + (pattern.starts_with("**") ? 1 : 0);
+}
+
 std::vector<StoredEntry> SnapshotDatabase::all(Query& query) const {
   std::vector<StoredEntry> found;
   while (query.step()) found.push_back(stored_entry_of(query, db.name()));
@@ -362,6 +383,10 @@ void insert_pin(Database& db, const PinRow& pin) {
   if (pattern.kind() == Pattern::Kind::network)
     Query(db, "INSERT INTO network VALUES(?)", pin.id).run();
   if (pattern.kind() == Pattern::Kind::host) insert_host(db, pattern.base(), true, pin.id);
+  if (const auto shape = pin_shape_of(pattern.text()))
+    Query(db, "INSERT INTO pin_shape VALUES(?, 1) ON CONFLICT(shape) DO UPDATE SET pins = pins + 1",
+          *shape)
+        .run();
 }
 
 void remove_pin(Database& db, std::int64_t id) {
@@ -369,6 +394,10 @@ void remove_pin(Database& db, std::int64_t id) {
     Query query(db, "SELECT pattern FROM pin WHERE id = ?", id);
     if (!query.step()) return;
     Query(db, "DELETE FROM host WHERE name = ? AND of_pin = 1 AND id = ?", query.view(0), id).run();
+    if (const auto shape = pin_shape_of(query.view(0))) {
+      Query(db, "UPDATE pin_shape SET pins = pins - 1 WHERE shape = ?", *shape).run();
+      Query(db, "DELETE FROM pin_shape WHERE shape = ? AND pins <= 0", *shape).run();
+    }
   }
   Query(db, "DELETE FROM network WHERE pin = ?", id).run();
   Query(db, "DELETE FROM pin WHERE id = ?", id).run();

@@ -5,7 +5,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "libtrust/record.h"
@@ -15,7 +17,7 @@ namespace trust {
 
 // Raised with every change of tables, indexes or hashes: another form is refused by each side, and
 // a daemon writes what it finds in another one anew when it starts.
-inline constexpr int kSnapshotFormat = 2;
+inline constexpr int kSnapshotFormat = 3;
 
 struct SnapshotHeader {
   std::string store_id; // 32 hex digits
@@ -52,9 +54,18 @@ struct SnapshotDatabase {
   std::vector<StoredEntry> all(Query& query) const;
   std::vector<Entry> entries(Query& query) const;
 
+  // The shapes of the pins with stars that are there, in order; of a file that does not change.
+  const std::vector<std::int64_t>& pin_shapes() const;
+
   mutable Database db;
   SnapshotHeader header;
+
+ private:
+  mutable std::optional<std::vector<std::int64_t>> shapes_;
 };
+
+// Of a pattern with stars, how many labels follow them and how many stars; none of others.
+std::optional<std::int64_t> pin_shape_of(std::string_view pattern);
 
 void write_header(Database& db, const SnapshotHeader& header);
 SnapshotHeader read_header(Database& db); // also what kind of file it is, and of which form

@@ -215,10 +215,12 @@ TEST_F(SnapshotTest, AmendedIsAsIfWrittenAnew) {
   for (const Minted& each : all)
     entries.push_back(entry(each, Trust::leaf, "label" + std::to_string(entries.size())));
   const PinRow kept = pin("kept.test"), gone = pin("10.0.0.0/8"), late = pin("192.168.0.0/16");
+  const PinRow star = pin("*.star.test"), like_it = pin("*.other.test"),
+               stars = pin("**.gone.star.test"), late_stars = pin("**.late.star.test:443");
   const Digest at_first = write([&](SnapshotWriter& writer) {
     for (std::size_t i = 0; i < 30; ++i) writer.entry(entries[i], all[i].certificate.der());
     writer.pin(kept);
-    writer.pin(gone);
+    for (const PinRow& each : {gone, star, like_it, stars}) writer.pin(each);
     writer.file("certs/x.pem", Digest{});
     writer.warnings(7, {"one", "two"});
   });
@@ -226,8 +228,8 @@ TEST_F(SnapshotTest, AmendedIsAsIfWrittenAnew) {
   SnapshotWriter writer = SnapshotWriter::amend(file(), header_);
   for (std::size_t i = 30; i < 40; ++i) writer.entry(entries[i], all[i].certificate.der());
   for (std::size_t i = 0; i < 10; ++i) writer.remove_entry(entries[i].id);
-  writer.remove_pin(gone.id);
-  writer.pin(late);
+  for (const PinRow& each : {gone, star, stars}) writer.remove_pin(each.id);
+  for (const PinRow& each : {late, late_stars}) writer.pin(each);
   writer.remove_file("certs/x.pem");
   writer.file("certs/y.pem", sha256({}));
   writer.clear_warnings(7);
@@ -246,6 +248,10 @@ TEST_F(SnapshotTest, AmendedIsAsIfWrittenAnew) {
   EXPECT_EQ(snapshot.pins_for(Host::parse("kept.test"), 1).size(), 1U);
   EXPECT_EQ(snapshot.pins_for(Host::parse("10.1.1.1"), 1).size(), 0U);
   EXPECT_EQ(snapshot.pins_for(Host::parse("192.168.1.1"), 1).size(), 1U);
+  EXPECT_EQ(snapshot.pins_for(Host::parse("a.star.test"), 1).size(), 0U);
+  EXPECT_EQ(snapshot.pins_for(Host::parse("a.other.test"), 1).size(), 1U);
+  EXPECT_EQ(snapshot.pins_for(Host::parse("a.gone.star.test"), 1).size(), 0U);
+  EXPECT_EQ(snapshot.pins_for(Host::parse("a.late.star.test"), 443).size(), 1U);
   EXPECT_EQ(snapshot.file("certs/x.pem"), std::nullopt);
   EXPECT_EQ(snapshot.file("certs/y.pem"), sha256({}));
   EXPECT_THAT(snapshot.warnings(10), ElementsAre("three", "two"));
