@@ -1,6 +1,5 @@
 #include "daemon/changes.h"
 
-#include <malloc.h>
 #include <poll.h>
 #include <spdlog/spdlog.h>
 #include <sys/eventfd.h>
@@ -16,6 +15,7 @@
 #include <utility>
 
 #include "daemon/base_watch.h"
+#include "daemon/resident.h"
 #include "libtrust/base.h"
 #include "libtrust/error.h"
 
@@ -381,7 +381,7 @@ class Changes::Loop {
   // What publishing needed is not kept through the quiet that follows it.
   void release_memory() noexcept {
     release_at_.reset();
-    ::malloc_trim(0);
+    release_idle_memory();
   }
 
   void tell() {

@@ -154,7 +154,7 @@ Store::Impl::Impl(const std::string& path, bool writable, Clock from)
     : db(path, writable ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY, path),
       clock(std::move(from)) {
   sqlite3_busy_timeout(db.get(), 5000);
-  db.run("PRAGMA cell_size_check = ON; PRAGMA cache_size = -1024; PRAGMA temp_store = MEMORY");
+  db.run("PRAGMA cell_size_check = ON; PRAGMA cache_size = -2048; PRAGMA temp_store = MEMORY");
 }
 
 Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
