@@ -6,6 +6,8 @@
 //   load burst ADDRESS CONNECTIONS TARGET           all connect at once, one request each
 //   load idle ADDRESS CONNECTIONS TARGET            opens, one request each, prints "ready",
 //                                                   holds them until standard input ends
+//   load post ADDRESS TARGET                        a connection for each line of standard input,
+//                                                   a body; all at once, each answered by a 201
 // ADDRESS is a path, or 127.0.0.1:PORT.
 
 #include <arpa/inet.h>
@@ -76,12 +78,18 @@ struct Connection {
   Time::time_point sent;
 };
 
-// Whether a whole answer has arrived; it is dropped then. Exits unless it is a 200.
-bool take_answer(std::string& received) {
+std::string posting(std::string_view target, const std::string& body) {
+  return "POST " + std::string(target) +
+         " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
+
+// Whether a whole answer has arrived; it is dropped then. Exits unless it has that status.
+bool take_answer(std::string& received, const char* status = "200") {
   const std::size_t head = received.find("\r\n\r\n");
   if (head == std::string::npos) return false;
-  if (received.compare(9, 3, "200") != 0) {
-    std::fprintf(stderr, "not a 200: %.200s\n", received.c_str());
+  if (received.compare(9, 3, status) != 0) {
+    std::fprintf(stderr, "not a %s: %.200s\n", status, received.c_str());
     std::exit(1);
   }
   std::size_t length = 0;
@@ -165,17 +173,18 @@ void rate(const std::string& address, std::size_t connections, double seconds,
   print(latencies, std::chrono::duration<double>(Time::now() - start).count());
 }
 
-void burst(const std::string& address, std::size_t connections, const std::string& target,
-           bool hold) {
-  const std::string request = request_for(target);
-  std::vector<Connection> open(connections);
+// A connection for each request, all at once.
+void send_at_once(const std::string& address, const std::vector<std::string>& requests,
+                  const char* status, std::vector<Connection>& open) {
+  const std::size_t connections = requests.size();
+  open.resize(connections);
   const trust::Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
   std::vector<double> latencies;
   const auto start = Time::now();
   for (std::size_t i = 0; i < connections; ++i) {
     open[i].sent = Time::now();
     open[i].fd = opened(address);
-    send_all(open[i].fd.get(), request);
+    send_all(open[i].fd.get(), requests[i]);
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = i;
@@ -192,16 +201,37 @@ void burst(const std::string& address, std::size_t connections, const std::strin
     for (int i = 0; i < ready; ++i) {
       Connection& connection = open[events[static_cast<std::size_t>(i)].data.u64];
       receive(connection);
-      if (take_answer(connection.received))
+      if (take_answer(connection.received, status))
         latencies.push_back(microseconds(Time::now() - connection.sent));
     }
   }
   print(latencies, std::chrono::duration<double>(Time::now() - start).count());
+}
+
+void burst(const std::string& address, std::size_t connections, const std::string& target,
+           bool hold) {
+  std::vector<Connection> open;
+  send_at_once(address, std::vector<std::string>(connections, request_for(target)), "200", open);
   if (!hold) return;
   std::puts("ready");
   std::fflush(stdout);
   while (std::getchar() != EOF) {
   }
+}
+
+void post(const std::string& address, const std::string& target) {
+  std::vector<std::string> requests;
+  std::string line;
+  for (int c = std::getchar(); c != EOF; c = std::getchar()) {
+    if (c != '\n') {
+      line += static_cast<char>(c);
+      continue;
+    }
+    requests.push_back(posting(target, line));
+    line.clear();
+  }
+  std::vector<Connection> open;
+  send_at_once(address, requests, "201", open);
 }
 
 } // namespace
@@ -216,6 +246,8 @@ int main(int argc, char** argv) {
     rate(words[1], std::stoul(words[2]), std::stod(words[3]), {words.begin() + 4, words.end()});
   else if (words.size() == 4 && (words[0] == "burst" || words[0] == "idle"))
     burst(words[1], std::stoul(words[2]), words[3], words[0] == "idle");
+  else if (words.size() == 3 && words[0] == "post")
+    post(words[1], words[2]);
   else
     return std::fputs("usage: see the head of load.cc\n", stderr), 2;
   return 0;
