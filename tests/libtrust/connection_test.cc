@@ -273,7 +273,7 @@ TEST_F(ConnectionTest, TakesNothingButAConnectedStreamSocket) {
 
 // Carries what a connection in memory says to a server's side in memory, and back.
 struct InMemory {
-  InMemory(const Minted& server, const testing::TlsOptions& options = {})
+  explicit InMemory(const Minted& server, const testing::TlsOptions& options = {})
       : context(tls_context(server, options)), ssl(SSL_new(context.get())) {
     BIO* const in = BIO_new(BIO_s_mem());
     BIO* const out = BIO_new(BIO_s_mem());
