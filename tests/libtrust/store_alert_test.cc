@@ -200,7 +200,7 @@ TEST_F(StoreAlertTest, JsonHasItsStateAndNullsForWhatIsNot) {
   EXPECT_EQ("open", json.at("state"));
   EXPECT_TRUE(json.at("resolved_at").is_null());
   EXPECT_TRUE(json.at("fingerprint").is_null());
-  EXPECT_EQ(rfc3339(kNow), json.at("raised_at"));
+  EXPECT_EQ(json.at("raised_at"), Json(rfc3339(kNow)));
   store_->settle("end:a");
   json = json_of(store_->notices(1, 1).at(0));
   EXPECT_EQ("resolved", json.at("what"));
