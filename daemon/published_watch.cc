@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "daemon/alerts.h"
+#include "daemon/resident.h"
 #include "libtrust/error.h"
 
 namespace trust {
@@ -146,6 +147,7 @@ void PublishedWatch::run() noexcept {
       } catch (const std::exception& error) {
         if (!stopping_) spdlog::error("what is published could not be looked at: {}", error.what());
       }
+      release_idle_memory(); // it comes last after a publication
     }
     if (!stopping_) wait();
   }
