@@ -34,14 +34,14 @@ bool on_read_only_mount(int fd) {
   return ::fstatvfs(fd, &facts) == 0 && (facts.f_flag & ST_RDONLY) != 0;
 }
 
-// What a file of /proc says, of which only numbers are wanted; "" if there is none.
+// What a file of /proc says, of which only numbers are wanted; "" if there is none. In one go: of
+// some of them, a second read finds the end, however little the first one took.
 std::string proc_text(const char* path) {
-  constexpr std::size_t kMostBytes = 64 * 1024;
-  try {
-    return read_file_at(AT_FDCWD, path, kMostBytes).value_or("");
-  } catch (const Error&) {
-    return "";
-  }
+  const Fd fd(::open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC));
+  std::string text(kBufferBytes, '\0');
+  const ssize_t count = fd ? ::read(fd.get(), text.data(), text.size()) : 0;
+  text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  return text;
 }
 
 // The next number of `text`, which then begins behind it.
