@@ -1,8 +1,10 @@
 #include "libtrust/snapshot_row.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string_view>
 
@@ -210,6 +212,27 @@ Digest header_hash(const SnapshotHeader& header) {
   return form.digest();
 }
 
+[[noreturn]] void refuse_form(const std::string& name, std::int64_t form) {
+  throw Error(Code::store_invalid,
+              name + " has form " + std::to_string(form) + ", this program reads form " +
+                  std::to_string(kSnapshotFormat),
+              "use programs and a daemon of the same release");
+}
+
+// Before a page is read, for in another form its hash may be another. By the header of SQLite's
+// file format, section 1.3: big-endian, user_version at 60, application_id at 68.
+void check_form(int file, const std::string& name) {
+  std::array<std::uint8_t, 72> head{};
+  if (::pread(file, head.data(), head.size(), 0) != static_cast<ssize_t>(head.size())) return;
+  const auto number_at = [&](std::size_t at) {
+    std::uint32_t number = 0;
+    for (std::size_t i = at; i < at + 4; ++i) number = number << 8 | head[i];
+    return number;
+  };
+  const std::uint32_t form = number_at(60);
+  if (number_at(68) == kSnapshotApplicationId && form != kSnapshotFormat) refuse_form(name, form);
+}
+
 [[noreturn]] void damaged(const std::string& name, std::string_view row) {
   throw Error(Code::store_invalid,
               name + " is damaged: " + std::string(row) + " does not match its hash");
@@ -225,6 +248,7 @@ SnapshotDatabase::SnapshotDatabase(int file, const std::string& name) {
   struct stat facts;
   if (::fstat(file, &facts) != 0) throw system_error("cannot read " + name, errno);
   if (!S_ISREG(facts.st_mode)) throw Error(Code::store_invalid, name + " is no regular file");
+  check_form(file, name);
   db = open_page_file(file, name);
   // One transaction for all that is read: the file does not change, and the pages that were read
   // stay with us.
@@ -274,11 +298,7 @@ SnapshotHeader read_header(Database& db) {
   if (pragma("PRAGMA application_id") != kSnapshotApplicationId)
     throw Error(Code::store_invalid, db.name() + " is no snapshot of a trustd store");
   const std::int64_t form = pragma("PRAGMA user_version");
-  if (form != kSnapshotFormat)
-    throw Error(Code::store_invalid,
-                db.name() + " has form " + std::to_string(form) + ", this program reads form " +
-                    std::to_string(kSnapshotFormat),
-                "use programs and a daemon of the same release");
+  if (form != kSnapshotFormat) refuse_form(db.name(), form);
   Query query(db, "SELECT store_id, generation, created_at, audit_head, hash FROM header");
   if (!query.step()) throw Error(Code::store_invalid, db.name() + " has no header");
   SnapshotHeader header;

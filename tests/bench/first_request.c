@@ -19,9 +19,10 @@ static double now_us(void) {
   return (double)now.tv_sec * 1e6 + (double)now.tv_nsec / 1e3;
 }
 
-static void must(trust_status status, trust_error* error) {
+/* `error`: where it is, for the call that writes it may be evaluated last. */
+static void must(trust_status status, trust_error** error) {
   if (status >= 0) return;
-  fprintf(stderr, "bench_first_request: %s\n", trust_error_message(error));
+  fprintf(stderr, "bench_first_request: %s\n", trust_error_message(*error));
   exit(1);
 }
 
@@ -35,12 +36,12 @@ int main(int argc, char** argv) {
   double begin;
   if (argc != 3) return 2;
   begin = now_us();
-  must(trust_store_open(argv[1], &store, &error), error);
-  must(trust_config_set_server_name(config, "localhost", &error), error);
+  must(trust_store_open(argv[1], &store, &error), &error);
+  must(trust_config_set_server_name(config, "localhost", &error), &error);
   must(trust_connect(store, "127.0.0.1", (uint16_t)atoi(argv[2]), config, &connection, &error),
-       error);
-  must(trust_conn_write(connection, kRequest, strlen(kRequest), &count, &error), error);
-  must(trust_conn_read(connection, buffer, sizeof buffer, &count, &error), error);
+       &error);
+  must(trust_conn_write(connection, kRequest, strlen(kRequest), &count, &error), &error);
+  must(trust_conn_read(connection, buffer, sizeof buffer, &count, &error), &error);
   printf("%.1f\n", now_us() - begin);
   trust_conn_free(connection);
   trust_config_free(config);

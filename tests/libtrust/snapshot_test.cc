@@ -354,6 +354,16 @@ TEST_F(SnapshotTest, AnotherFormIsRefusedBeItOlderOrNewer) {
   }
   testing::set_form(file(), kSnapshotFormat);
   EXPECT_EQ(open_error(), std::nullopt);
+  // Its pages may have other hashes, too.
+  ASSERT_EQ(::chmod(file().c_str(), 0644), 0);
+  {
+    const Fd raw(::open(file().c_str(), O_RDWR | O_CLOEXEC));
+    const std::uint8_t form[] = {0, 0, 0, 77};
+    ASSERT_EQ(::pwrite(raw.get(), form, sizeof form, 60), 4);
+  }
+  ASSERT_EQ(::chmod(file().c_str(), 0444), 0);
+  EXPECT_EQ(open_error(), Code::store_invalid);
+  EXPECT_THAT(message_, HasSubstr("form 77, this program reads form"));
 }
 
 TEST_F(SnapshotTest, SaysWhatIsWrongWithAStoreThatCannotBeUsed) {
