@@ -102,7 +102,7 @@ TEST_F(IdentitiesTest, MakesAKeyUnderTheDaemonsStateAndAnswersItsPath) {
   const Answered made = post({{"names", {"dev.test", "127.0.0.1"}}, {"trust", true}});
   const std::string key = made.at("key_path");
   EXPECT_EQ(key, rest_.layout().keys + "/dev.test/key.pem");
-  EXPECT_EQ(contents(made.at("certificate_path")), made.at("certificate_pem"));
+  EXPECT_EQ(contents(made.at("certificate_path")), made.at("certificate_pem").get<std::string>());
   struct stat facts {};
   ASSERT_EQ(::stat(key.c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 07777U, 0600U);
@@ -179,7 +179,7 @@ TEST_F(IdentitiesTest, RenewsAtTwoThirdsAndNotBefore) {
   EXPECT_FALSE(renewed.at("pending").get<bool>());
   EXPECT_THAT(labels(), ElementsAre("dev.test-before", "dev.test"));
   const Certificate shown = Certificate::from_der(der_of(contents(renewed.at("certificate_path"))));
-  EXPECT_EQ(shown.fingerprint().text(), renewed.at("fingerprint"));
+  EXPECT_EQ(shown.fingerprint().text(), renewed.at("fingerprint").get<std::string>());
   run_due();
   EXPECT_EQ(only().at("fingerprint"), renewed.at("fingerprint")) << "once";
 }
@@ -193,7 +193,7 @@ TEST_F(IdentitiesTest, HookRunsOnTheNewFilesAndIsTriedAgainUntilItWorks) {
   rest_.set_time(now);
   run_due();
   ASSERT_EQ(hooks_.size(), 1U);
-  EXPECT_EQ(shown_[0], only().at("fingerprint"));
+  EXPECT_EQ(shown_[0], only().at("fingerprint").get<std::string>());
   EXPECT_THAT(raised_, ElementsAre("hook:dev.test"));
   EXPECT_THAT(alert_.summary, HasSubstr("no such server"));
   EXPECT_TRUE(only().at("pending").get<bool>());

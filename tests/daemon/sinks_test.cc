@@ -272,7 +272,7 @@ TEST(SecretFile, IsReadWithoutItsNewline) {
 TEST(SecretFile, ThatOthersMayReadIsRefused) {
   const Scratch scratch;
   scratch.write("secret", "0123456789\n");
-  for (const mode_t mode : {0640, 0604, 0620, 0602, 0644, 0666}) {
+  for (const mode_t mode : {0640U, 0604U, 0620U, 0602U, 0644U, 0666U}) {
     ::chmod(scratch.path("secret").c_str(), mode);
     const std::string said = refusal([&] { read_secret_file(scratch.path("secret")); });
     EXPECT_THAT(said, HasSubstr("not its owner's alone"));
