@@ -27,7 +27,7 @@ using Steady = std::chrono::steady_clock;
 constexpr std::size_t kMostTogether = 1000; // changes in one transaction
 constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLastRetry{10}; // people who made room look for the effect
-constexpr std::chrono::seconds kQuiet{1};
+constexpr std::chrono::seconds kQuiet{3}; // until the look at what was published is over
 constexpr std::size_t kMostLogged = 20; // generations of one transaction
 constexpr std::string_view kBaseSetting = "base_setting";
 constexpr std::string_view kBaseSource = "base_source";

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "daemon/alerts.h"
-#include "daemon/resident.h"
 #include "libtrust/error.h"
 
 namespace trust {
@@ -147,7 +146,6 @@ void PublishedWatch::run() noexcept {
       } catch (const std::exception& error) {
         if (!stopping_) spdlog::error("what is published could not be looked at: {}", error.what());
       }
-      release_idle_memory(); // it comes last after a publication
     }
     if (!stopping_) wait();
   }

@@ -172,7 +172,7 @@ class Daemon:
     def rest(self):
         """Until what the start needed was given back: its resident size does not change."""
         size, since = self.resident_kib(), time.monotonic()
-        while time.monotonic() < since + 2.5:
+        while time.monotonic() < since + 5:
             time.sleep(0.1)
             if size != (size := self.resident_kib()):
                 since = time.monotonic()
