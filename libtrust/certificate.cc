@@ -175,11 +175,11 @@ Places find_places(ByteView der) {
   DerReader middle(certificate ? certificate->content : ByteView{});
   const auto tbs = middle.next(der::kSequence);
   DerReader fields(tbs ? tbs->content : ByteView{});
-  fields.skip(der::kContext0);  // version
-  fields.skip(der::kInteger);   // serial number
-  fields.skip(der::kSequence);  // signature algorithm
-  fields.skip(der::kSequence);  // issuer
-  fields.skip(der::kSequence);  // validity
+  fields.skip(der::kContext0); // version
+  fields.skip(der::kInteger); // serial number
+  fields.skip(der::kSequence); // signature algorithm
+  fields.skip(der::kSequence); // issuer
+  fields.skip(der::kSequence); // validity
   const auto subject = fields.next(der::kSequence);
   const auto spki = fields.next(der::kSequence);
   if (!subject || !spki) refuse("it is not encoded in DER");
@@ -212,7 +212,7 @@ void bound(ByteView der) {
   const auto tbs = middle.next(der::kSequence);
   DerReader fields(tbs ? tbs->content : ByteView{});
   fields.skip(der::kContext0); // version
-  fields.skip(der::kInteger);  // serial number
+  fields.skip(der::kInteger); // serial number
   fields.skip(der::kSequence); // signature algorithm
   const auto issuer = fields.next(der::kSequence);
   fields.skip(der::kSequence); // validity
@@ -545,7 +545,8 @@ bool Certificate::verifies_itself() const {
 }
 
 bool Certificate::is_signed_by(const Certificate& issuer) const {
-  if (facts_->signer.with([&](const auto& kept) { return kept == issuer.spki_hash(); })) return true;
+  if (facts_->signer.with([&](const auto& kept) { return kept == issuer.spki_hash(); }))
+    return true;
   const ErrorQueueGuard queue;
   EVP_PKEY* key = X509_get0_pubkey(issuer.x509());
   const bool verified = key != nullptr && X509_verify(x509(), key) == 1;
