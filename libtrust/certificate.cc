@@ -163,13 +163,12 @@ bool identifies_itself(const X509* x509) {
   return true;
 }
 
-// Where subject and SubjectPublicKeyInfo stand, by the order of RFC 5280 section 4.1.
-struct Places {
-  ByteView subject;
-  ByteView spki;
+// Fields of a certificate by the order of RFC 5280 section 4.1; none where it is not in order.
+struct Fields {
+  std::optional<DerElement> issuer, subject, spki;
 };
 
-Places find_places(ByteView der) {
+Fields fields_of(ByteView der) {
   DerReader outer(der);
   const auto certificate = outer.next(der::kSequence);
   DerReader middle(certificate ? certificate->content : ByteView{});
@@ -178,12 +177,12 @@ Places find_places(ByteView der) {
   fields.skip(der::kContext0); // version
   fields.skip(der::kInteger); // serial number
   fields.skip(der::kSequence); // signature algorithm
-  fields.skip(der::kSequence); // issuer
+  Fields found;
+  found.issuer = fields.next(der::kSequence);
   fields.skip(der::kSequence); // validity
-  const auto subject = fields.next(der::kSequence);
-  const auto spki = fields.next(der::kSequence);
-  if (!subject || !spki) refuse("it is not encoded in DER");
-  return {subject->whole, spki->whole};
+  found.subject = fields.next(der::kSequence);
+  found.spki = fields.next(der::kSequence);
+  return found;
 }
 
 // Attributes of a subject or an issuer: what OpenSSL does with each of them is slow.
@@ -206,18 +205,8 @@ void bound(ByteView der) {
                                      " bytes is over the limit of " +
                                      std::to_string(kMaxCertificateBytes / 1024) + " KiB");
   }
-  DerReader outer(der);
-  const auto certificate = outer.next(der::kSequence);
-  DerReader middle(certificate ? certificate->content : ByteView{});
-  const auto tbs = middle.next(der::kSequence);
-  DerReader fields(tbs ? tbs->content : ByteView{});
-  fields.skip(der::kContext0); // version
-  fields.skip(der::kInteger); // serial number
-  fields.skip(der::kSequence); // signature algorithm
-  const auto issuer = fields.next(der::kSequence);
-  fields.skip(der::kSequence); // validity
-  const auto subject = fields.next(der::kSequence);
-  for (const auto& name : {issuer, subject})
+  const Fields fields = fields_of(der);
+  for (const auto& name : {fields.issuer, fields.subject})
     if (name && count_parts(name->content) > kMaxNameParts)
       throw Error(Code::too_large,
                   "a name of it has more than " + std::to_string(kMaxNameParts) + " parts");
@@ -415,7 +404,8 @@ Certificate Certificate::from_der(ByteView der) {
 Certificate Certificate::to_verify(ByteView der) {
   return guarded([&] {
     bound(der);
-    const bool with_key = has_common_key(find_places(der).spki);
+    const auto spki = fields_of(der).spki;
+    const bool with_key = spki && has_common_key(spki->whole);
     return read(der, parse(der, with_key ? nullptr : keyless_context()), with_key);
   });
 }
@@ -442,10 +432,12 @@ Certificate Certificate::read(ByteView der, X509Ptr x509, bool with_key) {
     refuse("it is not encoded in DER");
   }
   facts->fingerprint.bytes = sha256(der);
-  const Places places = find_places(der);
-  facts->spki_hash = sha256(places.spki);
-  facts->subject_begin = static_cast<std::size_t>(places.subject.data() - der.data());
-  facts->subject_length = places.subject.size();
+  const Fields fields = fields_of(der);
+  if (!fields.subject || !fields.spki) refuse("it is not encoded in DER");
+  const ByteView subject_bytes = fields.subject->whole;
+  facts->spki_hash = sha256(fields.spki->whole);
+  facts->subject_begin = static_cast<std::size_t>(subject_bytes.data() - der.data());
+  facts->subject_length = subject_bytes.size();
 
   const X509_NAME* subject = X509_get_subject_name(x509.get());
   const X509_NAME* issuer = X509_get_issuer_name(x509.get());

@@ -326,6 +326,12 @@ TEST(Certificate, ToVerifyAndOfReadWhatFromDerReads) {
   Bytes longer(one.certificate.der().begin(), one.certificate.der().end());
   longer.push_back(0);
   EXPECT_THROW(Certificate::to_verify(longer), Error);
+  try {
+    Certificate::to_verify(view("rubbish"));
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), refusal_of(view("rubbish")));
+  }
 }
 
 TEST(Certificate, IsSignedByOneKeyAndByNoOtherBeforeAndAfter) {
