@@ -2,6 +2,7 @@
 #include "trust.hpp"
 
 #include <atomic>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -125,7 +126,7 @@ json cancel(const Words& words) {
   trust::Connection connection = Where(words).connect();
   connection.write("stall\n");
   std::thread other([&] {
-    wait_until_in_poll();
+    if (wait_until_in_poll() == 0) std::abort();
     connection.cancel();
   });
   char byte;

@@ -16,3 +16,4 @@ def wait(deadline_s=10.0):
                 if file.read().split()[0] in NUMBERS:
                     return
         time.sleep(0)
+    raise TimeoutError("no thread of this process waits in poll()")

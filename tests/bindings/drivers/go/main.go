@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -157,20 +156,20 @@ func read(host string, port uint16, what ...string) said {
 	return answer
 }
 
-// Until a thread of this process sleeps in poll, as a read does; at most ten seconds.
-func waitUntilInPoll() {
+// Until a goroutine waits for the network inside of a Read of ours.
+func waitUntilReading() {
+	stacks := make([]byte, 1<<20)
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
-		tasks, _ := filepath.Glob("/proc/self/task/*/syscall")
-		for _, task := range tasks {
-			text, _ := os.ReadFile(task)
-			number, _, _ := strings.Cut(string(text), " ")
-			switch runtime.GOARCH + " " + number {
-			case "amd64 7", "amd64 271", "arm64 73": // poll and ppoll
+		all := string(stacks[:runtime.Stack(stacks, true)])
+		for _, one := range strings.Split(all, "\n\n") {
+			header, calls, _ := strings.Cut(one, "\n")
+			if strings.Contains(header, "[IO wait") && strings.Contains(calls, "trust.(*Conn).Read(") {
 				return
 			}
 		}
 		runtime.Gosched()
 	}
+	panic("no goroutine waits in a Read")
 }
 
 func cancel(host string, port uint16, _ ...string) said {
@@ -181,7 +180,7 @@ func cancel(host string, port uint16, _ ...string) said {
 	defer conn.Close()
 	fmt.Fprintln(conn, "stall")
 	go func() {
-		waitUntilInPoll()
+		waitUntilReading()
 		conn.Cancel()
 	}()
 	if _, err = conn.Read(make([]byte, 1)); err != nil {
