@@ -126,21 +126,31 @@ void PublishedWatch::turn() {
   may_be_open_ = false;
 }
 
+// Once something was touched, a look is due, and what else is touched until then wakes nobody: of a
+// publication that would be every name.
 void PublishedWatch::wait() {
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(due_ - Steady::now()).count();
-  std::array<pollfd, 2> fds = {pollfd{wake_.get(), POLLIN, 0}, pollfd{inotify_.get(), POLLIN, 0}};
+  std::array<pollfd, 2> fds = {pollfd{wake_.get(), POLLIN, 0},
+                               pollfd{touched_ ? -1 : inotify_.get(), POLLIN, 0}};
   const auto timeout_ms = static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
   if (::poll(fds.data(), fds.size(), timeout_ms) <= 0 || fds[1].revents == 0) return;
+  touched_ = true;
+  look_again_by(std::max(Steady::now() + settings_.settle, not_before_));
+}
+
+// What is touched from here on asks for another look.
+void PublishedWatch::forget_touches() {
   alignas(inotify_event) std::array<char, 16 * 1024> buffer;
   while (::read(inotify_.get(), buffer.data(), buffer.size()) > 0) {
   }
-  look_again_by(std::max(Steady::now() + settings_.settle, not_before_));
+  touched_ = false;
 }
 
 void PublishedWatch::run() noexcept {
   while (!stopping_) {
     if (const auto now = Steady::now(); due_ <= now) {
       due_ = now + settings_.scan_every;
+      forget_touches();
       try {
         turn();
       } catch (const std::exception& error) {

@@ -50,6 +50,7 @@ class PublishedWatch {
   void follow(const std::vector<std::string>& directories);
   void tell(const PublishedState& state);
   void wait();
+  void forget_touches();
 
   const Settings settings_;
   const std::string store_;
@@ -57,6 +58,7 @@ class PublishedWatch {
   const Fd wake_;
   const Fd inotify_;
   std::map<std::string, int> followed_;
+  bool touched_ = false; // something in there, since the last look
   std::optional<timespec> whole_at_;
   bool may_be_open_ = true; // the alert, also from before the start
   Steady::time_point last_fault_ = Steady::now();
