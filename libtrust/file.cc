@@ -16,7 +16,6 @@
 #include <deque>
 #include <new>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -433,54 +432,6 @@ void link_at(int from_directory, const std::string& from, int to_directory, cons
   const auto bytes = read_file_at(from_directory, from, kMost);
   if (!bytes) throw system_error("cannot link " + to, error_number);
   write_file_at(to_directory, to, *bytes, facts.st_mode & 0777, false);
-}
-
-Unsynced::Unsynced(int directory)
-    : file_system_(::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {
-  if (!file_system_) throw system_error("cannot open a directory", errno);
-}
-
-void Unsynced::add(int directory, const char* name, int flags) {
-  constexpr std::size_t kFew = 64;
-  if (many_) return;
-  if (few_.size() == kFew) {
-    many_ = true;
-    few_.clear();
-    return;
-  }
-  few_.emplace_back(::openat(directory, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | flags));
-  if (!few_.back()) throw system_error(std::string("cannot open ") + name, errno);
-}
-
-void Unsynced::file(int directory, const std::string& name) { add(directory, name.c_str(), 0); }
-
-void Unsynced::directory(int directory) { add(directory, ".", O_DIRECTORY); }
-
-void Unsynced::sync() {
-  if (many_) {
-    if (::syncfs(file_system_.get()) != 0) throw system_error("cannot sync the file system", errno);
-    return;
-  }
-  // All are started before the first is waited for, so that blocks are allocated in one
-  // transaction of the journal.
-  for (const Fd& each : few_) ::sync_file_range(each.get(), 0, 0, SYNC_FILE_RANGE_WRITE);
-  std::atomic<std::size_t> next = 0;
-  std::atomic<int> failed = 0;
-  const auto work = [&] {
-    for (std::size_t index = next++; index < few_.size(); index = next++)
-      if (::fsync(few_[index].get()) != 0 && errno != EINVAL) failed = errno;
-  };
-  constexpr std::size_t kMostThreads = 8;
-  std::vector<std::jthread> helpers;
-  try {
-    for (std::size_t count = 1; count < std::min(few_.size(), kMostThreads); ++count)
-      helpers.emplace_back(work);
-  } catch (const std::system_error&) {
-    // Without more threads it takes longer.
-  }
-  work();
-  helpers.clear(); // joins
-  if (failed != 0) throw system_error("cannot sync a file", failed);
 }
 
 void switch_link(int directory, const std::string& name, const std::string& target) {

@@ -17,6 +17,7 @@
 
 #include "libtrust/certificate.h"
 #include "libtrust/handles.h"
+#include "libtrust/unsynced.h"
 
 namespace trust {
 
@@ -63,8 +64,6 @@ std::string read_own_file(const std::string& path, std::size_t max_bytes);
 // Contents as above, below a directory, O_NOFOLLOW; none if there is no such file.
 std::optional<std::string> read_file_at(int directory, const std::string& name,
                                         std::size_t max_bytes);
-
-class Unsynced;
 
 // A file that appears under its name complete or not at all: written beside as a temporary,
 // fsync, rename, fsync of the directory. Destroyed before commit(), the temporary is removed.
@@ -114,27 +113,6 @@ void sync_directory(int directory);
 
 // The same file under another name; where the file system has no hard links, a copy.
 void link_at(int from_directory, const std::string& from, int to_directory, const std::string& to);
-
-// What must be on disk before something may point to it. A few files and directories are synced
-// side by side, which waits for nothing but them and about as long as for one; many by one syncfs
-// of the file system that they are on, which then costs less than a barrier for each, though it
-// waits for what others wrote.
-class Unsynced {
- public:
-  // `directory`: any of that file system.
-  explicit Unsynced(int directory);
-
-  void file(int directory, const std::string& name);
-  void directory(int directory);
-  void sync();
-
- private:
-  void add(int directory, const char* name, int flags);
-
-  Fd file_system_;
-  std::vector<Fd> few_;
-  bool many_ = false;
-};
 
 // Points the symlink `name` at `target`, by one rename.
 void switch_link(int directory, const std::string& name, const std::string& target);
