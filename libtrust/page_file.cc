@@ -166,6 +166,20 @@ constexpr const char* kWriterPragmas =
     "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;"
     "PRAGMA cache_size = -2048;";
 
+constexpr std::size_t kPagesAtOnce = 16;
+
+// As many whole pages as fit into `pages`, from the one with this number on; their bytes, 0 at the
+// end.
+std::size_t read_pages(int file, std::uint64_t number, std::vector<std::uint8_t>& pages,
+                       const std::string& name) {
+  const ssize_t count =
+      ::pread(file, pages.data(), pages.size(), static_cast<off_t>(number * kPageBytes));
+  if (count < 0) throw system_error("cannot read " + name, errno);
+  if (static_cast<std::size_t>(count) % kPageBytes != 0)
+    throw Error(Code::store_invalid, name + " does not end with a whole page");
+  return static_cast<std::size_t>(count);
+}
+
 } // namespace
 
 Database open_page_file(int file, const std::string& name) {
@@ -192,16 +206,11 @@ Database amend_page_file(const std::string& path) {
 }
 
 void copy_page_file(int from, int to, const std::string& name) {
-  constexpr std::size_t kPagesAtOnce = 64;
   std::vector<std::uint8_t> pages(kPagesAtOnce * kPageBytes);
   for (std::uint64_t number = 0;;) {
     const auto offset = static_cast<off_t>(number * kPageBytes);
-    const ssize_t count = ::pread(from, pages.data(), pages.size(), offset);
-    if (count == 0) return;
-    if (count < 0) throw system_error("cannot read " + name, errno);
-    const auto size = static_cast<std::size_t>(count);
-    if (size % kPageBytes != 0)
-      throw Error(Code::store_invalid, name + " does not end with a whole page");
+    const std::size_t size = read_pages(from, number, pages, name);
+    if (size == 0) return;
     for (std::size_t at = 0; at < size; at += kPageBytes, ++number) {
       const PageHash hash = hash_of(pages.data() + at, number);
       if (std::memcmp(hash.data(), pages.data() + at + kContentBytes, hash.size()) != 0)
@@ -220,23 +229,21 @@ void copy_page_file(int from, int to, const std::string& name) {
 Digest seal_page_file(int file, const std::string& name) {
   const MdCtxPtr whole(EVP_MD_CTX_new());
   if (!whole || EVP_DigestInit_ex(whole.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
-  Page page;
-  for (std::uint64_t number = 0;; ++number) {
-    const auto offset = static_cast<off_t>(number * kPageBytes);
-    const ssize_t count = ::pread(file, page.data(), page.size(), offset);
-    if (count == 0) break;
-    if (count < 0) throw system_error("cannot read " + name, errno);
-    if (static_cast<std::size_t>(count) != page.size())
-      throw Error(Code::store_invalid, name + " does not end with a whole page");
-    const PageHash hash = hash_of(page.data(), number);
-    std::uint8_t* kept = page.data() + kContentBytes;
-    if (std::memcmp(kept, hash.data(), hash.size()) != 0) {
+  std::vector<std::uint8_t> pages(kPagesAtOnce * kPageBytes);
+  for (std::uint64_t number = 0;;) {
+    const std::size_t size = read_pages(file, number, pages, name);
+    if (size == 0) break;
+    for (std::size_t at = 0; at < size; at += kPageBytes, ++number) {
+      const PageHash hash = hash_of(pages.data() + at, number);
+      std::uint8_t* kept = pages.data() + at + kContentBytes;
+      if (std::memcmp(kept, hash.data(), hash.size()) == 0) continue;
       std::memcpy(kept, hash.data(), hash.size());
-      if (::pwrite(file, hash.data(), hash.size(), offset + static_cast<off_t>(kContentBytes)) !=
+      if (::pwrite(file, hash.data(), hash.size(),
+                   static_cast<off_t>(number * kPageBytes + kContentBytes)) !=
           static_cast<ssize_t>(hash.size()))
         throw system_error("cannot write " + name, errno);
     }
-    if (EVP_DigestUpdate(whole.get(), page.data(), page.size()) != 1) throw std::bad_alloc();
+    if (EVP_DigestUpdate(whole.get(), pages.data(), size) != 1) throw std::bad_alloc();
   }
   Digest digest;
   if (EVP_DigestFinal_ex(whole.get(), digest.data(), nullptr) != 1) throw std::bad_alloc();
