@@ -7,17 +7,17 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "libtrust/emit/anchors.h"
-#include "libtrust/emit/bundle.h"
 #include "libtrust/emit/env.h"
 #include "libtrust/emit/hashed.h"
 #include "libtrust/emit/manifest.h"
+#include "libtrust/emit/spool.h"
 #include "libtrust/emit/truststore.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
@@ -28,7 +28,6 @@ namespace trust {
 namespace {
 
 constexpr std::string_view kTrustDb = "trust.db";
-constexpr const char* kAnchorsFile = ".anchors"; // for the time of writing
 constexpr std::size_t kMostWarnings = 100;
 // More entries than this, and everything is named anew: it is then not less work to go on.
 constexpr std::size_t kMostEntriesOneByOne = 1000;
@@ -36,116 +35,6 @@ constexpr std::size_t kMostEntriesOneByOne = 1000;
 ByteView view_of(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
-
-// The anchors as they are emitted, kept for Java's store, which is written in two passes: deciding
-// and reading rows costs more than keeping. Alias and certificate, each with its length before it;
-// in a file when they are many.
-class KeptAnchors {
- public:
-  explicit KeptAnchors(int directory) : directory_(directory) {}
-  ~KeptAnchors() {
-    if (file_) ::unlinkat(directory_, kAnchorsFile, 0);
-  }
-  KeptAnchors(const KeptAnchors&) = delete;
-  KeptAnchors& operator=(const KeptAnchors&) = delete;
-
-  void add(std::string_view alias, ByteView der) {
-    constexpr std::size_t kMostInMemory = 512 * 1024;
-    put(alias);
-    put({reinterpret_cast<const char*>(der.data()), der.size()});
-    if (buffer_.size() > kMostInMemory) spill();
-  }
-
-  void each(const TruststoreVisit& visit) {
-    if (!file_) {
-      std::string_view rest = buffer_;
-      while (!rest.empty()) {
-        const std::string_view alias = take(rest);
-        visit(alias, view_of(take(rest)));
-      }
-      return;
-    }
-    spill();
-    if (::lseek(file_.get(), 0, SEEK_SET) != 0)
-      throw system_error("cannot read back what was written", errno);
-    // Read in large parts, of which a rest is kept each time.
-    std::string part;
-    for (bool more = true; more || !part.empty();) {
-      more = fill(part);
-      std::string_view rest = part;
-      std::string_view before = rest;
-      for (std::string_view alias, der; take_two(rest, alias, der); before = rest)
-        visit(alias, view_of(der));
-      if (!more && !before.empty())
-        throw Error(Code::internal, "what was written does not read back");
-      part.erase(0, part.size() - before.size());
-    }
-  }
-
- private:
-  static constexpr std::size_t kPart = 256 * 1024; // more than one certificate may have
-
-  void put(std::string_view bytes) {
-    const auto length = static_cast<std::uint32_t>(bytes.size());
-    char size[sizeof length];
-    std::memcpy(size, &length, sizeof length);
-    buffer_.append(size, sizeof size).append(bytes);
-  }
-  static std::string_view take(std::string_view& rest) {
-    std::uint32_t length = 0;
-    std::memcpy(&length, rest.data(), sizeof length);
-    const std::string_view bytes = rest.substr(sizeof length, length);
-    rest.remove_prefix(sizeof length + length);
-    return bytes;
-  }
-  static bool has_one(std::string_view rest) {
-    std::uint32_t length = 0;
-    if (rest.size() < sizeof length) return false;
-    std::memcpy(&length, rest.data(), sizeof length);
-    return rest.size() - sizeof length >= length;
-  }
-  // Both or nothing.
-  static bool take_two(std::string_view& rest, std::string_view& alias, std::string_view& der) {
-    std::string_view after = rest;
-    if (!has_one(after)) return false;
-    alias = take(after);
-    if (!has_one(after)) return false;
-    der = take(after);
-    rest = after;
-    return true;
-  }
-
-  void spill() {
-    if (!file_) {
-      file_ = Fd(::openat(directory_, kAnchorsFile,
-                          O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-      if (!file_) throw system_error("cannot keep what is written", errno);
-    }
-    std::string_view rest = buffer_;
-    while (!rest.empty()) {
-      const ssize_t count = ::write(file_.get(), rest.data(), rest.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) throw system_error("cannot keep what is written", errno);
-      rest.remove_prefix(static_cast<std::size_t>(count));
-    }
-    buffer_.clear();
-  }
-  bool fill(std::string& part) {
-    const std::size_t had = part.size();
-    part.resize(had + kPart);
-    ssize_t count = 0;
-    do {
-      count = ::read(file_.get(), part.data() + had, kPart);
-    } while (count < 0 && errno == EINTR);
-    part.resize(had + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-    if (count < 0) throw system_error("cannot read back what was written", errno);
-    return count > 0;
-  }
-
-  int directory_;
-  Fd file_; // none yet: all is in the buffer
-  std::string buffer_;
-};
 
 // A name in one of the shared directories.
 struct Name {
@@ -298,11 +187,6 @@ class GenerationWriter {
     }
   }
 
-  static const Bytes& bytes_of(const std::vector<StoredEntry>& same_pair,
-                               const EmittedAnchor& anchor) {
-    return anchor.shadow ? *anchor.shadow : same_pair[anchor.entry].der;
-  }
-
   // Every name that the certificates of one pair have. `numbers`: those that are taken in hashed/,
   // by subject hash.
   std::vector<Name> names_of(const std::vector<StoredEntry>& same_pair, const Emission& emission,
@@ -328,16 +212,14 @@ class GenerationWriter {
   }
 
   void write_names_and_bundles() {
-    if (everything_) {
-      name_everything();
-    } else {
-      name_affected();
-    }
+    if (everything_) name_everything();
     if (!everything_ && affected_.empty()) {
       for (const char* name : {"bundle.pem", "extra.pem", "truststore.p12"}) link_before(name);
+      if (job_.pieces->are_of(before_->header())) job_.pieces->complete(header_);
     } else {
       write_bundles();
     }
+    if (!everything_) name_affected();
   }
 
   void name_everything() {
@@ -492,28 +374,59 @@ class GenerationWriter {
     throw Error(Code::internal, "a name in no directory");
   }
 
+  Pieces made_of(const std::vector<StoredEntry>& same_pair) {
+    const Emission emission = emitted(same_pair);
+    if (everything_) write_names(same_pair, emission);
+    return pieces_of(same_pair, emission);
+  }
+
   void write_bundles() {
-    NewFile bundle(directory_.get(), "bundle.pem", 0444),
-        extra(directory_.get(), "extra.pem", 0444);
-    KeptAnchors anchors(directory_.get());
-    writer_->written().each_pair([&](const std::vector<StoredEntry>& same_pair) {
-      const Emission emission = emitted(same_pair);
-      for (const EmittedAnchor& anchor : emission.anchors) {
-        const Entry& entry = same_pair[anchor.entry].entry;
-        const Bytes& der = bytes_of(same_pair, anchor);
-        const std::string block = bundle_block(entry, der, anchor.shadow.has_value());
-        bundle.write(block);
-        if (anchor.in_extra) extra.write(block);
-        const bool labelled = entry.layer == Layer::own && !entry.label.empty();
-        anchors.add(labelled ? entry.label : entry.certificate.fingerprint.text(), der);
-      }
-      if (everything_) write_names(same_pair, emission);
-    });
+    NewFile bundle(directory_.get(), "bundle.pem", 0444);
+    NewFile extra(directory_.get(), "extra.pem", 0444);
+    const auto write = [&](const Pieces& pieces) {
+      bundle.write(pieces.bundle);
+      extra.write(pieces.extra);
+    };
+    KeptPieces& kept = *job_.pieces;
+    if (!everything_ && kept.are_of(before_->header())) {
+      amend_pieces(kept);
+      kept.each(write);
+      write_truststore_of(kept.bags_size(), [&](const ByteSink& sink) {
+        kept.each([&](const Pieces& pieces) { sink(pieces.bags); });
+      });
+      kept.complete(header_);
+    } else {
+      Spool bags(directory_.get());
+      bool keeps = true;
+      kept.clear();
+      writer_->written().each_pair([&](const std::vector<StoredEntry>& same_pair) {
+        Pieces pieces = made_of(same_pair);
+        write(pieces);
+        bags.add(pieces.bags);
+        if (keeps) keeps = kept.put(same_pair.front().entry.certificate, std::move(pieces));
+        if (!keeps) kept.clear();
+      });
+      if (keeps) kept.complete(header_);
+      write_truststore_of(bags.size(), [&](const ByteSink& sink) { bags.give(sink); });
+    }
     commit(bundle, "bundle.pem");
     commit(extra, "extra.pem");
+  }
+
+  // From those of the generation before.
+  void amend_pieces(KeptPieces& kept) {
+    kept.open();
+    for (const std::uint32_t subject : affected_) {
+      kept.remove(subject);
+      writer_->written().each_pair_of(subject, [&](const std::vector<StoredEntry>& same_pair) {
+        kept.put(same_pair.front().entry.certificate, made_of(same_pair));
+      });
+    }
+  }
+
+  void write_truststore_of(std::size_t bags_bytes, const BagSource& bags) {
     NewFile truststore(directory_.get(), "truststore.p12", 0444);
-    write_truststore([&](const TruststoreVisit& visit) { anchors.each(visit); },
-                     [&](ByteView bytes) { truststore.write(bytes); });
+    write_truststore(bags_bytes, bags, [&](ByteView bytes) { truststore.write(bytes); });
     commit(truststore, "truststore.p12");
   }
 

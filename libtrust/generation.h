@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "libtrust/emit/pieces.h"
 #include "libtrust/file.h"
 #include "libtrust/snapshot.h"
 #include "libtrust/store.h"
@@ -27,6 +28,7 @@ struct GenerationJob {
   // What is published, of this store and tidy, to go on from; none: everything is written.
   const Snapshot* before = nullptr;
   int before_directory = -1; // its generation's directory, open
+  KeptPieces* pieces = nullptr; // of what was published last; then of what is written
 };
 
 struct GenerationWritten {

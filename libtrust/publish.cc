@@ -57,6 +57,7 @@ struct Publisher::Impl {
   PublishSettings settings;
   Fd store;
   std::vector<Kept> kept; // oldest first; the last is current, if any is
+  KeptPieces pieces;      // of what was written last
   bool tidy = false;      // the shared directories hold what current lists and nothing else
 
   explicit Impl(PublishSettings from)
@@ -192,14 +193,16 @@ struct Publisher::Impl {
 
   // ---- publishing -----------------------------------------------------------
 
-  Publication write(Store& source, UnixTime now, bool anew) {
+  Publication write(Store& source, UnixTime now, const std::optional<SnapshotHeader>& published) {
     GenerationJob job;
     job.store = store.get();
     job.path = settings.directory;
     job.system = settings.system;
     job.now = now;
+    job.pieces = &pieces;
     Fd directory;
-    const std::optional<Snapshot> before = anew ? std::nullopt : open_current(directory);
+    std::optional<Snapshot> before;
+    if (published) before = open_current(*published, directory);
     if (before) {
       job.before = &*before;
       job.before_directory = directory.get();
@@ -222,8 +225,8 @@ struct Publisher::Impl {
     return {written.header.generation, written.warnings};
   }
 
-  std::optional<Publication> done_already(const Store& source) const {
-    const auto header = manifest();
+  std::optional<Publication> done_already(const Store& source,
+                                          const std::optional<SnapshotHeader>& header) const {
     if (!header || header->store_id != source.store_id() ||
         header->generation != source.generation())
       return std::nullopt;
@@ -251,16 +254,14 @@ struct Publisher::Impl {
   }
 
   // The published snapshot, if it is whole enough to go on from.
-  std::optional<Snapshot> open_current(Fd& directory) {
-    const auto header = manifest();
-    if (!header) return std::nullopt;
-    const std::string name = name_of_generation(header->generation);
+  std::optional<Snapshot> open_current(const SnapshotHeader& header, Fd& directory) const {
+    const std::string name = name_of_generation(header.generation);
     directory = open_directory_at(store.get(), name);
     if (!directory) return std::nullopt;
     try {
       Snapshot snapshot = Snapshot::open_at(directory.get(), name);
-      if (snapshot.header().store_id != header->store_id ||
-          snapshot.header().generation != header->generation)
+      if (snapshot.header().store_id != header.store_id ||
+          snapshot.header().generation != header.generation)
         return std::nullopt;
       if (!tidy)
         for (const std::string_view kind : kNameDirectories)
@@ -305,18 +306,17 @@ GenerationNumber Publisher::published(const Store& store) const {
 }
 
 Publication Publisher::publish(Store& store, UnixTime now, bool anew) {
-  if (!anew) {
-    if (auto done = impl_->done_already(store)) return *std::move(done);
-  }
+  const std::optional<SnapshotHeader> published = anew ? std::nullopt : impl_->manifest();
+  if (auto done = impl_->done_already(store, published)) return *std::move(done);
   Publication publication;
   try {
-    publication = impl_->write(store, now, anew);
+    publication = impl_->write(store, now, published);
   } catch (const Error& error) {
     remove_tree_at(impl_->store.get(), kNewGeneration);
     impl_->remove_unused_names();
     if (error.code() != Code::storage_full || !impl_->give_up_reserve()) throw;
     try {
-      publication = impl_->write(store, now, anew);
+      publication = impl_->write(store, now, published);
     } catch (...) {
       remove_tree_at(impl_->store.get(), kNewGeneration);
       impl_->remove_unused_names();

@@ -24,6 +24,8 @@ struct SnapshotHeader {
   GenerationNumber generation = 0;
   UnixTime created_at = 0;
   std::string audit_head;
+
+  bool operator==(const SnapshotHeader&) const = default;
 };
 
 struct StoredEntry {

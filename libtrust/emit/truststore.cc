@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <string>
-#include <vector>
 
 #include "libtrust/emit/der_write.h"
 #include "libtrust/error.h"
@@ -21,7 +19,8 @@ using namespace std::string_view_literals;
 // (DER leaves out what is the default) and some readers refuse it.
 constexpr int kMacIterations = 2048;
 constexpr std::size_t kMacBytes = 32;
-constexpr std::size_t kSaltBytes = 16;
+// The password is no secret, so a salt hides nothing: with one for all, its key is derived once.
+constexpr auto kSalt = "trustd's anchors"sv;
 
 constexpr auto kPkcs7Data = "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01"sv;
 constexpr auto kCertBag = "\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01\x03"sv;
@@ -34,6 +33,7 @@ constexpr auto kSha256 = "\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x
 // UTF-8 to UTF-16BE; what is not UTF-8 becomes U+FFFD.
 Bytes bmp_of(std::string_view text) {
   Bytes bytes;
+  bytes.reserve(2 * text.size());
   const auto put = [&](std::uint32_t unit) {
     bytes.push_back(static_cast<std::uint8_t>(unit >> 8));
     bytes.push_back(static_cast<std::uint8_t>(unit));
@@ -74,14 +74,6 @@ Bytes bmp_of(std::string_view text) {
   return bytes;
 }
 
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
 Bytes attributes_of(std::string_view alias) {
   const Bytes name = der::wrap(
       der::kSequence,
@@ -93,26 +85,6 @@ Bytes attributes_of(std::string_view alias) {
   const bool name_first =
       std::lexicographical_compare(name.begin(), name.end(), usage.begin(), usage.end());
   return name_first ? der::wrap(der::kSet, {name, usage}) : der::wrap(der::kSet, {usage, name});
-}
-
-// The headers of a SafeBag around a certificate, up to its first byte.
-Bytes bag_head(std::size_t certificate, std::size_t attributes, std::size_t& bag_size) {
-  const std::size_t octets = der::header_size(certificate) + certificate;
-  const std::size_t cert_value = der::header_size(octets) + octets;
-  const std::size_t cert_bag = kX509Certificate.size() + cert_value;
-  const std::size_t bag_sequence = der::header_size(cert_bag) + cert_bag;
-  const std::size_t bag_value = der::header_size(bag_sequence) + bag_sequence;
-  const std::size_t safe_bag = kCertBag.size() + bag_value + attributes;
-  bag_size = der::header_size(safe_bag) + safe_bag;
-  Bytes head;
-  der::append_header(head, der::kSequence, safe_bag);
-  der::append(head, der::view(kCertBag));
-  der::append_header(head, der::constructed(0), bag_sequence);
-  der::append_header(head, der::kSequence, cert_bag);
-  der::append(head, der::view(kX509Certificate));
-  der::append_header(head, der::constructed(0), octets);
-  der::append_header(head, der::kOctetString, certificate);
-  return head;
 }
 
 // The headers of a ContentInfo of type data around `length` bytes.
@@ -129,21 +101,24 @@ Bytes content_info_head(std::size_t length, std::size_t& whole) {
   return head;
 }
 
+Bytes derived_key() {
+  Bytes key(kMacBytes);
+  Bytes salt(kSalt.begin(), kSalt.end());
+  if (PKCS12_key_gen_utf8(kTruststorePassword.data(), static_cast<int>(kTruststorePassword.size()),
+                          salt.data(), static_cast<int>(salt.size()), PKCS12_MAC_ID, kMacIterations,
+                          static_cast<int>(key.size()), key.data(), EVP_sha256()) != 1) {
+    throw Error(Code::internal, "cannot derive the key of the trust store's MAC");
+  }
+  return key;
+}
+
 // HMAC-SHA256 under a key that PKCS#12 derives from the password.
 class Mac {
  public:
-  explicit Mac(ByteView salt) : context_(EVP_MD_CTX_new()) {
-    Bytes key(kMacBytes);
-    Bytes own_salt(salt.begin(), salt.end());
-    if (!context_ ||
-        PKCS12_key_gen_utf8(kTruststorePassword.data(),
-                            static_cast<int>(kTruststorePassword.size()), own_salt.data(),
-                            static_cast<int>(own_salt.size()), PKCS12_MAC_ID, kMacIterations,
-                            static_cast<int>(key.size()), key.data(), EVP_sha256()) != 1) {
-      throw Error(Code::internal, "cannot derive the key of the trust store's MAC");
-    }
+  Mac() : context_(EVP_MD_CTX_new()) {
+    static const Bytes key = derived_key();
     key_.reset(EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, nullptr, key.data(), key.size()));
-    if (!key_ ||
+    if (!context_ || !key_ ||
         EVP_DigestSignInit(context_.get(), nullptr, EVP_sha256(), nullptr, key_.get()) != 1) {
       throw Error(Code::internal, "cannot start the trust store's MAC");
     }
@@ -171,29 +146,30 @@ class Mac {
 
 } // namespace
 
-std::size_t write_truststore(const TruststoreSource& each, const ByteSink& sink) {
-  // First pass: lengths, and what the salt and the check of aliases need.
-  std::size_t count = 0;
-  std::size_t bags = 0;
-  std::vector<Digest> aliases;
-  Bytes named;
-  each([&](std::string_view alias, ByteView certificate) {
-    ++count;
-    std::size_t size = 0;
-    bag_head(certificate.size(), attributes_of(alias).size(), size);
-    bags += size;
-    aliases.push_back(sha256(der::view(lower(alias))));
-  });
-  for (const Digest& alias : aliases) der::append(named, alias);
-  der::append(named, der::view(std::to_string(bags)));
-  const Digest salt_source = sha256(named);
-  const ByteView salt = ByteView(salt_source).first(kSaltBytes);
-  std::sort(aliases.begin(), aliases.end());
-  if (std::adjacent_find(aliases.begin(), aliases.end()) != aliases.end()) {
-    throw Error(Code::internal, "two certificates of the trust store have the same alias");
-  }
+Bytes truststore_bag(std::string_view alias, ByteView certificate) {
+  const Bytes attributes = attributes_of(alias);
+  const std::size_t octets = der::header_size(certificate.size()) + certificate.size();
+  const std::size_t cert_value = der::header_size(octets) + octets;
+  const std::size_t cert_bag = kX509Certificate.size() + cert_value;
+  const std::size_t bag_sequence = der::header_size(cert_bag) + cert_bag;
+  const std::size_t bag_value = der::header_size(bag_sequence) + bag_sequence;
+  const std::size_t safe_bag = kCertBag.size() + bag_value + attributes.size();
+  Bytes bag;
+  bag.reserve(der::header_size(safe_bag) + safe_bag);
+  der::append_header(bag, der::kSequence, safe_bag);
+  der::append(bag, der::view(kCertBag));
+  der::append_header(bag, der::constructed(0), bag_sequence);
+  der::append_header(bag, der::kSequence, cert_bag);
+  der::append(bag, der::view(kX509Certificate));
+  der::append_header(bag, der::constructed(0), octets);
+  der::append_header(bag, der::kOctetString, certificate.size());
+  der::append(bag, certificate);
+  der::append(bag, attributes);
+  return bag;
+}
 
-  const std::size_t safe_contents = der::header_size(bags) + bags;
+void write_truststore(std::size_t bags_bytes, const BagSource& bags, const ByteSink& sink) {
+  const std::size_t safe_contents = der::header_size(bags_bytes) + bags_bytes;
   std::size_t inner_info = 0;
   const Bytes inner_head = content_info_head(safe_contents, inner_info);
   const std::size_t safe = der::header_size(inner_info) + inner_info;
@@ -206,7 +182,7 @@ std::size_t write_truststore(const TruststoreSource& each, const ByteSink& sink)
     return der::wrap(
         der::kSequence,
         {der::wrap(der::kSequence, {der::view(kSha256), der::wrap(der::kOctetString, value)}),
-         der::wrap(der::kOctetString, salt), iterations});
+         der::wrap(der::kOctetString, der::view(kSalt)), iterations});
   };
   const Bytes version{der::kInteger, 1, 3};
 
@@ -217,34 +193,22 @@ std::size_t write_truststore(const TruststoreSource& each, const ByteSink& sink)
   der::append(head, outer_head);
   sink(head);
 
-  Mac mac(salt);
-  std::size_t left = safe;
-  const auto put = [&](ByteView bytes) {
-    if (bytes.size() > left)
-      throw Error(Code::internal, "the trust store grew while it was written");
-    left -= bytes.size();
-    mac.update(bytes);
-    sink(bytes);
-  };
+  Mac mac;
   Bytes start;
   der::append_header(start, der::kSequence, inner_info);
   der::append(start, inner_head);
-  der::append_header(start, der::kSequence, bags);
-  put(start);
-  std::size_t second_count = 0;
-  each([&](std::string_view alias, ByteView certificate) {
-    const Bytes attributes = attributes_of(alias);
-    std::size_t size = 0;
-    put(bag_head(certificate.size(), attributes.size(), size));
-    put(certificate);
-    put(attributes);
-    ++second_count;
+  der::append_header(start, der::kSequence, bags_bytes);
+  mac.update(start);
+  sink(start);
+  std::size_t left = bags_bytes;
+  bags([&](ByteView bytes) {
+    if (bytes.size() > left) throw Error(Code::internal, "the trust store is longer than was said");
+    left -= bytes.size();
+    mac.update(bytes);
+    sink(bytes);
   });
-  if (left != 0 || second_count != count) {
-    throw Error(Code::internal, "the trust store changed while it was written");
-  }
+  if (left != 0) throw Error(Code::internal, "the trust store is shorter than was said");
   sink(mac_data(mac.finish()));
-  return count;
 }
 
 } // namespace trust

@@ -5,8 +5,8 @@
 // finds damage. Sources: RFC 7292; sun.security.pkcs12.PKCS12KeyStore.
 //
 // Threads: pure but for the callbacks. The same certificates give the same bytes. Failure:
-// Error{internal} if two aliases are the same or the second pass differs from the first;
-// whatever the callbacks throw passes through.
+// Error{internal} if there are more or less bytes than was said; whatever the callbacks throw
+// passes through.
 
 #include <cstddef>
 #include <functional>
@@ -18,15 +18,16 @@ namespace trust {
 
 inline constexpr std::string_view kTruststorePassword = "changeit";
 
-// `alias`: UTF-8, unique without regard to case (Java lower-cases it and keeps one of two).
-using TruststoreVisit = std::function<void(std::string_view alias, ByteView der)>;
-// Calls the visitor for every certificate. It is called twice and must do the same both times:
-// lengths stand before contents in DER, and no more than one certificate is held.
-using TruststoreSource = std::function<void(const TruststoreVisit& visit)>;
-using ByteSink = std::function<void(ByteView bytes)>;
+// One certificate as it lies in the file. `alias`: UTF-8, one of its own for each without regard to
+// case (Java lower-cases it and keeps one of two).
+Bytes truststore_bag(std::string_view alias, ByteView certificate);
 
-// Writes the whole file to `sink`, piece by piece; the number of certificates in it. With none
-// it is a valid file that Java takes for an empty store.
-std::size_t write_truststore(const TruststoreSource& each, const ByteSink& sink);
+using ByteSink = std::function<void(ByteView bytes)>;
+// Gives all bags to `sink`, in pieces that may end anywhere.
+using BagSource = std::function<void(const ByteSink& sink)>;
+
+// Writes the whole file to `sink`, piece by piece. `bags_bytes`: of all the bags, since lengths
+// stand before contents in DER. With none it is a valid file that Java takes for an empty store.
+void write_truststore(std::size_t bags_bytes, const BagSource& bags, const ByteSink& sink);
 
 } // namespace trust

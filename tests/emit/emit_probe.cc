@@ -51,26 +51,33 @@ int shadow(const std::vector<std::string>& arguments) {
   return 0;
 }
 
-int truststore(const std::vector<std::string>& arguments) {
+int write_bags(const std::vector<Bytes>& bags) {
+  std::size_t size = 0;
+  for (const Bytes& bag : bags) size += bag.size();
   write_truststore(
-      [&](const TruststoreVisit& visit) {
-        for (const std::string& path : arguments) {
-          visit(std::filesystem::path(path).stem().string(), certificate_in(path).der());
-        }
+      size,
+      [&](const ByteSink& sink) {
+        for (const Bytes& bag : bags) sink(bag);
       },
       put);
   return 0;
 }
 
+int truststore(const std::vector<std::string>& arguments) {
+  std::vector<Bytes> bags;
+  for (const std::string& path : arguments)
+    bags.push_back(
+        truststore_bag(std::filesystem::path(path).stem().string(), certificate_in(path).der()));
+  return write_bags(bags);
+}
+
 int many(const std::vector<std::string>& arguments) {
   const int count = std::stoi(arguments.at(0));
   const Certificate certificate = certificate_in(arguments.at(1));
-  write_truststore(
-      [&](const TruststoreVisit& visit) {
-        for (int i = 0; i < count; ++i) visit("number " + std::to_string(i), certificate.der());
-      },
-      put);
-  return 0;
+  std::vector<Bytes> bags;
+  for (int i = 0; i < count; ++i)
+    bags.push_back(truststore_bag("number " + std::to_string(i), certificate.der()));
+  return write_bags(bags);
 }
 
 int env(const std::vector<std::string>& arguments) {
