@@ -37,10 +37,9 @@ bool on_read_only_mount(int fd) {
 // some of them, a second read finds the end, however little the first one took.
 std::string proc_text(const char* path) {
   const Fd fd(::open(path, O_RDONLY | O_NOCTTY | O_CLOEXEC));
-  std::string text(kBufferBytes, '\0');
-  const ssize_t count = fd ? ::read(fd.get(), text.data(), text.size()) : 0;
-  text.resize(static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
-  return text;
+  char text[16 * 1024]; // a uid_map has at most 340 lines
+  const ssize_t count = fd ? ::read(fd.get(), text, sizeof text) : 0;
+  return {text, static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
 }
 
 // The next number of `text`, which then begins behind it.

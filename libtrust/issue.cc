@@ -111,7 +111,7 @@ Certificate sign(X509* x509, const PrivateKey& key, SigningDigest digest) {
   const int length = i2d_X509(x509, &der);
   const OpensslBytes owned(der);
   must(length > 0, "encoding");
-  return Certificate::from_der({der, static_cast<std::size_t>(length)});
+  return Certificate::to_verify({der, static_cast<std::size_t>(length)});
 }
 
 // RSA keys also encrypt the secret of a TLS 1.2 handshake.

@@ -70,12 +70,9 @@ Secret taken_from(std::string& bytes) {
 } // namespace
 
 Fd open_key_directory(const std::string& path) {
-  try {
-    return open_checked_directory(path);
-  } catch (const Error& error) {
-    if (error.code() != Code::not_found) throw;
-  }
-  return open_own_directory(path, 0700);
+  struct stat facts;
+  const bool is_missing = ::lstat(path.c_str(), &facts) != 0 && errno == ENOENT;
+  return is_missing ? open_own_directory(path, 0700) : open_checked_directory(path);
 }
 
 void refuse_existing_pair(int directory, const std::string& path) {

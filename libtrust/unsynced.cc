@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -66,10 +65,11 @@ void Unsynced::sync() {
       // Some file systems have nothing to sync of a directory and say so.
       if (::fsync(few_[index].get()) != 0 && errno != EINVAL) failed = errno;
   };
-  constexpr std::size_t kMostThreads = 8;
+  // Most of the waiting for one is waiting for the others too: a thread for a few of them.
+  constexpr std::size_t kForEach = 4;
   std::vector<std::jthread> helpers;
   try {
-    for (std::size_t count = 1; count < std::min(few_.size(), kMostThreads); ++count)
+    for (std::size_t count = kForEach; count < few_.size(); count += kForEach)
       helpers.emplace_back(work);
   } catch (const std::system_error&) {
     // Without more threads it takes longer.
