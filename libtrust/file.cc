@@ -299,8 +299,7 @@ std::optional<std::string> read_file_at(int directory, const std::string& name,
 }
 
 NewFile::NewFile(int directory, std::string name, mode_t mode)
-    : directory_(directory), name_(std::move(name)), hash_(EVP_MD_CTX_new()) {
-  if (!hash_ || EVP_DigestInit_ex(hash_.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();
+    : directory_(directory), name_(std::move(name)), temporary_directory_(directory) {
   static std::atomic<unsigned> counter = 0;
   // The number makes names of two threads differ, the process those of two programs.
   do {
@@ -308,21 +307,34 @@ NewFile::NewFile(int directory, std::string name, mode_t mode)
     fd_ = Fd(::openat(directory_, temporary_.c_str(),
                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   } while (!fd_ && errno == EEXIST);
-  if (!fd_) {
-    const int error_number = errno;
-    temporary_.clear();
-    throw system_error("cannot write " + name_, error_number);
-  }
+  begin(mode);
+}
+
+NewFile::NewFile(const Place& temporary, int directory, std::string name, mode_t mode)
+    : directory_(directory),
+      name_(std::move(name)),
+      temporary_directory_(temporary.directory),
+      temporary_(temporary.name),
+      fd_(::openat(temporary_directory_, temporary_.c_str(),
+                   O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600)) {
+  begin(mode);
+}
+
+void NewFile::begin(mode_t mode) {
+  if (!fd_) throw system_error("cannot write " + name_, errno);
+  hash_.reset(EVP_MD_CTX_new());
+  const bool hashes = hash_ && EVP_DigestInit_ex(hash_.get(), EVP_sha256(), nullptr) == 1;
   // Not by the mode of open(): the process's umask must not matter.
-  if (::fchmod(fd_.get(), mode) != 0) {
-    const int error_number = errno;
-    ::unlinkat(directory_, temporary_.c_str(), 0);
-    throw system_error("cannot set the mode of " + name_, error_number);
-  }
+  const bool has_mode = ::fchmod(fd_.get(), mode) == 0;
+  const int error_number = errno;
+  if (hashes && has_mode) return;
+  ::unlinkat(temporary_directory_, temporary_.c_str(), 0);
+  if (!hashes) throw std::bad_alloc();
+  throw system_error("cannot set the mode of " + name_, error_number);
 }
 
 NewFile::~NewFile() {
-  if (!committed_ && !temporary_.empty()) ::unlinkat(directory_, temporary_.c_str(), 0);
+  if (!committed_ && fd_) ::unlinkat(temporary_directory_, temporary_.c_str(), 0);
 }
 
 void NewFile::write(std::string_view bytes) {
@@ -376,7 +388,7 @@ Digest NewFile::digest() {
 void NewFile::commit(bool sync) {
   if (hash_) flush();
   if (sync && ::fsync(fd_.get()) != 0) throw system_error("cannot write " + name_, errno);
-  if (::renameat(directory_, temporary_.c_str(), directory_, name_.c_str()) != 0)
+  if (::renameat(temporary_directory_, temporary_.c_str(), directory_, name_.c_str()) != 0)
     throw system_error("cannot write " + name_, errno);
   committed_ = true;
   fd_.reset();
@@ -385,17 +397,17 @@ void NewFile::commit(bool sync) {
 
 void NewFile::sync_with(Unsynced& others) {
   if (hash_) flush();
-  others.file(directory_, temporary_);
+  others.file(temporary_directory_, temporary_);
 }
 
 void NewFile::commit_new(bool sync) {
   if (hash_) flush();
   if (sync && ::fsync(fd_.get()) != 0) throw system_error("cannot write " + name_, errno);
-  int status = static_cast<int>(::syscall(SYS_renameat2, directory_, temporary_.c_str(), directory_,
-                                          name_.c_str(), RENAME_NOREPLACE));
+  int status = static_cast<int>(::syscall(SYS_renameat2, temporary_directory_, temporary_.c_str(),
+                                          directory_, name_.c_str(), RENAME_NOREPLACE));
   if (status != 0 && (errno == EINVAL || errno == ENOSYS)) { // not on this file system
-    status = ::linkat(directory_, temporary_.c_str(), directory_, name_.c_str(), 0);
-    if (status == 0) ::unlinkat(directory_, temporary_.c_str(), 0);
+    status = ::linkat(temporary_directory_, temporary_.c_str(), directory_, name_.c_str(), 0);
+    if (status == 0) ::unlinkat(temporary_directory_, temporary_.c_str(), 0);
   }
   if (status != 0 && errno == EEXIST) throw Error(Code::conflict, name_ + " exists already");
   if (status != 0) throw system_error("cannot write " + name_, errno);

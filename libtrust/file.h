@@ -72,6 +72,13 @@ class NewFile {
  public:
   // `directory` stays the caller's and open. An existing file of that name is replaced.
   NewFile(int directory, std::string name, mode_t mode);
+  // The same, with a temporary that has this name, in a directory of the same file system that
+  // nobody else writes to or looks into. One that is there is used: to make a file takes time.
+  struct Place {
+    int directory;
+    const char* name;
+  };
+  NewFile(const Place& temporary, int directory, std::string name, mode_t mode);
   ~NewFile();
   NewFile(const NewFile&) = delete;
   NewFile& operator=(const NewFile&) = delete;
@@ -95,8 +102,11 @@ class NewFile {
   void flush();
   void put(std::string_view bytes);
 
+  void begin(mode_t mode);
+
   int directory_;
   std::string name_;
+  int temporary_directory_;
   std::string temporary_;
   Fd fd_;
   std::string buffer_;

@@ -28,6 +28,7 @@ namespace trust {
 namespace {
 
 constexpr std::string_view kTrustDb = "trust.db";
+constexpr const char* kSpareName = ".name"; // becomes the first name that is added
 constexpr std::size_t kMostWarnings = 100;
 // More entries than this, and everything is named anew: it is then not less work to go on.
 constexpr std::size_t kMostEntriesOneByOne = 1000;
@@ -46,13 +47,21 @@ struct Name {
 };
 enum : std::size_t { kByLabel = 0, kCerts = 1, kEnv = 2, kHashed = 3, kDirectories = 4 };
 
+void make_directory(int store) {
+  remove_tree_at(store, kNewGeneration);
+  // Already now, while nobody can enter by a name that is known, with the mode that it keeps.
+  if (::mkdirat(store, kNewGeneration, 0700) != 0 ||
+      ::fchmodat(store, kNewGeneration, 0755, 0) != 0)
+    throw system_error(std::string("cannot make ") + kNewGeneration, errno);
+}
+
 class GenerationWriter {
  public:
   GenerationWriter(Store& source, const GenerationJob& job)
       : source_(source), job_(job), unsynced_(job.store) {}
 
   GenerationWritten write() {
-    make_directory();
+    open_directory();
     write_rows();
     write_names_and_bundles();
     write_environment();
@@ -64,13 +73,8 @@ class GenerationWriter {
  private:
   // ---- rows ---------------------------------------------------------------
 
-  void make_directory() {
-    remove_tree_at(job_.store, kNewGeneration);
-    if (::mkdirat(job_.store, kNewGeneration, 0700) != 0)
-      throw system_error("cannot make " + job_.path + "/" + kNewGeneration, errno);
-    // Already now, while nobody can enter by a name that is known.
-    if (::fchmodat(job_.store, kNewGeneration, 0755, 0) != 0)
-      throw system_error("cannot set the mode of " + job_.path + "/" + kNewGeneration, errno);
+  void open_directory() {
+    if (!job_.prepared) make_directory(job_.store);
     directory_ =
         Fd(::openat(job_.store, kNewGeneration, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!directory_) throw system_error("cannot open " + job_.path + "/" + kNewGeneration, errno);
@@ -119,7 +123,7 @@ class GenerationWriter {
     const std::string name(kTrustDb);
     const Fd from(::openat(job_.before_directory, name.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     const Fd to(::openat(directory_.get(), name.c_str(),
-                         O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+                         O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!from || !to || ::fchmod(to.get(), 0600) != 0)
       throw system_error("cannot copy the trust.db that is published", errno);
     copy_page_file(from.get(), to.get(), "the trust.db that is published");
@@ -343,7 +347,8 @@ class GenerationWriter {
 
   void write_name(std::size_t at, const std::string& name, std::string_view bytes) {
     NameDirectory& directory = *directories_[at];
-    directory.write(name, bytes);
+    const NewFile::Place spare{directory_.get(), kSpareName};
+    directory.write(name, bytes, std::exchange(has_spare_, false) ? &spare : nullptr);
     unsynced_.file(directory.fd(), name);
     sync_names(at);
   }
@@ -381,8 +386,8 @@ class GenerationWriter {
   }
 
   void write_bundles() {
-    NewFile bundle(directory_.get(), "bundle.pem", 0444);
-    NewFile extra(directory_.get(), "extra.pem", 0444);
+    NewFile bundle = new_file("bundle.pem");
+    NewFile extra = new_file("extra.pem");
     const auto write = [&](const Pieces& pieces) {
       bundle.write(pieces.bundle);
       extra.write(pieces.extra);
@@ -425,9 +430,14 @@ class GenerationWriter {
   }
 
   void write_truststore_of(std::size_t bags_bytes, const BagSource& bags) {
-    NewFile truststore(directory_.get(), "truststore.p12", 0444);
+    NewFile truststore = new_file("truststore.p12");
     write_truststore(bags_bytes, bags, [&](ByteView bytes) { truststore.write(bytes); });
     commit(truststore, "truststore.p12");
+  }
+
+  // Nobody looks into the directory yet: a file is written under its own name.
+  NewFile new_file(const char* name) {
+    return NewFile({directory_.get(), name}, directory_.get(), name, 0444);
   }
 
   void commit(NewFile& file, const std::string& name) {
@@ -439,6 +449,7 @@ class GenerationWriter {
 
   // The same file as in the generation before.
   void link_before(const std::string& name) {
+    ::unlinkat(directory_.get(), name.c_str(), 0); // if it was prepared
     link_at(job_.before_directory, name, directory_.get(), name);
     struct stat facts;
     if (::fstatat(directory_.get(), name.c_str(), &facts, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -477,7 +488,7 @@ class GenerationWriter {
   }
 
   void write_manifest() {
-    NewFile file(directory_.get(), "MANIFEST.json", 0444);
+    NewFile file = new_file("MANIFEST.json");
     ManifestWriter manifest([&](std::string_view text) { file.write(text); }, header_);
     std::vector<std::pair<std::string, Digest>> after;
     writer_->written().each_file("", [&](std::string_view name, const Digest& digest) {
@@ -496,6 +507,7 @@ class GenerationWriter {
     if (::fchmodat(directory_.get(), trust_db.c_str(), 0444, 0) != 0)
       throw system_error("cannot set the mode of trust.db", errno);
     unsynced_.file(directory_.get(), trust_db);
+    ::unlinkat(directory_.get(), kSpareName, 0); // unless it became a name
     unsynced_.directory(directory_.get());
     for (std::size_t i = 0; i < kDirectories; ++i) {
       const std::string target = "../" + directories_[i]->name();
@@ -525,9 +537,22 @@ class GenerationWriter {
   std::array<std::optional<NameDirectory>, kDirectories> directories_;
   std::set<std::size_t> synced_; // directories of before that got a name
   std::set<std::string> filled_; // files that hold a certificate
+  bool has_spare_ = job_.prepared;
 };
 
 } // namespace
+
+void prepare_generation(int store) {
+  make_directory(store);
+  const Fd directory(
+      ::openat(store, kNewGeneration, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  for (const char* name : {"trust.db", "bundle.pem", "extra.pem", "truststore.p12",
+                           "MANIFEST.json", kSpareName}) {
+    const Fd file(::openat(directory.get(), name,
+                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file) throw system_error(std::string("cannot make ") + name, errno);
+  }
+}
 
 GenerationWritten write_generation(Store& source, const GenerationJob& job) {
   return GenerationWriter(source, job).write();

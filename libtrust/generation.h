@@ -28,6 +28,7 @@ struct GenerationJob {
   // What is published, of this store and tidy, to go on from; none: everything is written.
   const Snapshot* before = nullptr;
   int before_directory = -1; // its generation's directory, open
+  bool prepared = false; // what prepare_generation() made is there
   KeptPieces* pieces = nullptr; // of what was published last; then of what is written
 };
 
@@ -36,6 +37,11 @@ struct GenerationWritten {
   std::vector<std::string> warnings;
   Unsynced unsynced; // to be synced before anything points to it
 };
+
+// Makes the directory of the generation to come with its files, empty: where inodes that were freed a
+// moment ago are passed over one by one, as ext4 without a journal does, making them takes longer
+// than all else that a small change needs. What fails here is made then.
+void prepare_generation(int store);
 
 GenerationWritten write_generation(Store& source, const GenerationJob& job);
 

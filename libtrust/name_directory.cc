@@ -56,13 +56,17 @@ NameDirectory NameDirectory::make(int store, std::string_view kind, GenerationNu
   }
 }
 
-void NameDirectory::write(const std::string& name, std::string_view bytes) {
+void NameDirectory::write(const std::string& name, std::string_view bytes,
+                          const NewFile::Place* spare) {
   // Labels were checked when they came; what would lead out of here goes no further all the same.
   if (name.empty() || name.front() == '.' || name.find('/') != std::string::npos) {
     throw Error(Code::store_invalid, "not the name of a published file: " + shown(name));
   }
   if (!new_) {
-    write_file_at(fd(), name, bytes, 0444, false);
+    NewFile file =
+        spare != nullptr ? NewFile(*spare, fd(), name, 0444) : NewFile(fd(), name, 0444);
+    file.write(bytes);
+    file.commit(false);
     return;
   }
   // Nobody sees it yet: no detour by another name.

@@ -29,7 +29,9 @@ class NameDirectory {
   const std::string& name() const noexcept { return name_; } // "certs-42"
   bool is_new() const noexcept { return new_; }
 
-  void write(const std::string& name, std::string_view bytes);
+  // `spare`: a temporary to use, unless the directory is new.
+  void write(const std::string& name, std::string_view bytes,
+             const NewFile::Place* spare = nullptr);
   // The same file under a name here.
   void link(const NameDirectory& from, const std::string& from_name, const std::string& name);
 

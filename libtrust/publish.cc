@@ -25,6 +25,7 @@ namespace {
 
 constexpr const char* kCurrent = "current";
 constexpr const char* kReserve = ".reserve";
+constexpr const char* kNextLink = ".tmp-next";
 constexpr std::size_t kMostWarnings = 100;
 
 // The number of "gen-42".
@@ -58,6 +59,7 @@ struct Publisher::Impl {
   Fd store;
   std::vector<Kept> kept; // oldest first; the last is current, if any is
   KeptPieces pieces;      // of what was written last
+  bool prepared = false;  // the generation to come has its files
   bool tidy = false;      // the shared directories hold what current lists and nothing else
 
   explicit Impl(PublishSettings from)
@@ -200,6 +202,7 @@ struct Publisher::Impl {
     job.system = settings.system;
     job.now = now;
     job.pieces = &pieces;
+    job.prepared = std::exchange(prepared, false);
     Fd directory;
     std::optional<Snapshot> before;
     if (published) before = open_current(*published, directory);
@@ -215,7 +218,7 @@ struct Publisher::Impl {
     // All of it is on disk before the link that leads there.
     written.unsynced.directory(store.get());
     written.unsynced.sync();
-    switch_link(store.get(), kCurrent, name);
+    if (!use_prepared_link(name)) switch_link(store.get(), kCurrent, name);
     std::erase_if(kept, [&](const Kept& each) {
       return each.number == written.header.generation; // one that was damaged, or another store's
     });
@@ -249,6 +252,7 @@ struct Publisher::Impl {
     } catch (const Error& error) {
       if (error.code() != Code::store_invalid) throw;
       job.before = nullptr;
+      job.prepared = false; // it was written to
       return write_generation(source, job);
     }
   }
@@ -270,6 +274,41 @@ struct Publisher::Impl {
       return snapshot;
     } catch (const Error&) {
       return std::nullopt; // damaged: all is written anew
+    }
+  }
+
+  // ---- ahead of the next one ------------------------------------------------
+
+  void prepare() noexcept {
+    if (prepared) return;
+    try {
+      prepare_generation(store.get());
+      prepared = true;
+      ::unlinkat(store.get(), kNextLink, 0); // what was not used
+      const auto number = current();
+      if (!number) return;
+      const std::string next = name_of_generation(*number + 1);
+      if (::symlinkat(next.c_str(), store.get(), kNextLink) != 0)
+        throw system_error("cannot make a link", errno);
+    } catch (const std::exception&) {
+      // It is made when it is needed.
+    }
+  }
+
+  // Most generations are the next one.
+  bool use_prepared_link(const std::string& name) const {
+    char target[64];
+    const ssize_t length = ::readlinkat(store.get(), kNextLink, target, sizeof target);
+    return length > 0 && std::string_view(target, static_cast<std::size_t>(length)) == name &&
+           ::renameat(store.get(), kNextLink, store.get(), kCurrent) == 0;
+  }
+
+  void remove_prepared() noexcept {
+    try {
+      if (std::exchange(prepared, false)) remove_tree_at(store.get(), kNewGeneration);
+      ::unlinkat(store.get(), kNextLink, 0);
+    } catch (const std::exception&) {
+      // It is removed at the next start.
     }
   }
 
@@ -298,7 +337,7 @@ struct Publisher::Impl {
 
 Publisher::Publisher(PublishSettings settings)
     : impl_(std::make_unique<Impl>(std::move(settings))) {}
-Publisher::~Publisher() = default;
+Publisher::~Publisher() { impl_->remove_prepared(); }
 
 GenerationNumber Publisher::published(const Store& store) const {
   const auto header = impl_->manifest();
@@ -334,6 +373,7 @@ void Publisher::clean_up(UnixTime now) {
     // What is left is removed the next time.
   }
   impl_->make_reserve();
+  impl_->prepare();
 }
 
 std::int64_t Publisher::wait_s(UnixTime now) const {

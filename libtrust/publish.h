@@ -43,8 +43,8 @@ class Publisher {
   // Publishes the store's state as of now, unless it is published already. `anew`: everything is
   // written again, whatever is there, since somebody damaged it.
   Publication publish(Store& store, UnixTime now, bool anew = false);
-  // Removes what need not stay any longer, after a publication: whoever waits for that need not
-  // wait for this.
+  // Removes what need not stay any longer and makes the next directory ready, after a publication:
+  // whoever waits for that need not wait for this.
   void clean_up(UnixTime now);
 
   // Seconds until there is room for one more directory; 0 if there is.

@@ -29,7 +29,7 @@ SnapshotWriter::~SnapshotWriter() = default;
 
 SnapshotWriter::SnapshotWriter(const std::string& path, const SnapshotHeader& header) {
   // Made here, for SQLite would leave its mode to the umask.
-  const Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+  const Fd file(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
   if (!file || ::fchmod(file.get(), 0600) != 0) throw system_error("cannot make " + path, errno);
   auto made = std::make_unique<SnapshotDatabase>();
   made->db = make_page_file(path);
