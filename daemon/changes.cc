@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <future>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -28,6 +29,7 @@ constexpr std::size_t kMostTogether = 1000; // changes in one transaction
 constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLastRetry{10}; // people who made room look for the effect
 constexpr std::chrono::seconds kQuiet{3}; // until the look at what was published is over
+constexpr std::chrono::milliseconds kGathered{20}; // before what is stored is published
 constexpr std::size_t kMostLogged = 20; // generations of one transaction
 constexpr std::string_view kBaseSetting = "base_setting";
 constexpr std::string_view kBaseSource = "base_source";
@@ -98,7 +100,8 @@ class Changes::Loop {
         make_ends();
         const bool room = publish_at(now) <= now;
         stopping = take(batch, room);
-        const std::vector<std::exception_ptr> failures = make(batch);
+        std::vector<std::exception_ptr> failures = make(batch);
+        if (room && !stopping) stopping = gather(batch, failures, now + kGathered);
         note_generation();
         const bool grew = owner_.generation() != attempted_;
         if (owes() && (stopping || (room && (grew || retry_at_ <= now)))) publish();
@@ -131,6 +134,21 @@ class Changes::Loop {
       }
       return queue.stopping && queue.waiting.empty();
     });
+  }
+
+  // What came while those before were stored is stored too and published with them: publishing
+  // costs more than storing. Whether this was the last of it.
+  bool gather(std::deque<Waiting>& batch, std::vector<std::exception_ptr>& failures,
+              Steady::time_point until) {
+    while (!batch.empty() && Steady::now() < until) {
+      std::deque<Waiting> more;
+      const bool stopping = take(more, true);
+      const std::vector<std::exception_ptr> failed = make(more);
+      failures.insert(failures.end(), failed.begin(), failed.end());
+      std::move(more.begin(), more.end(), std::back_inserter(batch));
+      if (stopping || more.empty()) return stopping;
+    }
+    return false;
   }
 
   // One transaction of all of them.
