@@ -102,6 +102,7 @@ class Changes::Loop {
         stopping = take(batch, room);
         std::vector<std::exception_ptr> failures = make(batch);
         if (room && !stopping) stopping = gather(batch, failures, now + kGathered);
+        if (!batch.empty()) release_at_ = Steady::now() + kQuiet;
         note_generation();
         const bool grew = owner_.generation() != attempted_;
         if (owes() && (stopping || (room && (grew || retry_at_ <= now)))) publish();
@@ -396,7 +397,7 @@ class Changes::Loop {
     if (fds[2].revents != 0) base_.noticed(Steady::now());
   }
 
-  // What publishing needed is not kept through the quiet that follows it.
+  // What changes and publishing needed is not kept through the quiet that follows.
   void release_memory() noexcept {
     release_at_.reset();
     release_idle_memory();
