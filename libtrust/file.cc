@@ -221,7 +221,9 @@ std::string read_all(int fd, const std::string& name, std::size_t max_bytes) {
   };
   if (facts.st_size > 0 && static_cast<std::uint64_t>(facts.st_size) > max_bytes) throw too_large();
   std::string bytes;
-  // One byte more than expected shows the end, or that there is more; files of /proc say 0.
+  // One byte more than expected shows the end, or that there is more; files of /proc say 0. The
+  // read that finds the end needs no room that would have to be cleared.
+  constexpr std::size_t kLeastRoom = 512;
   std::size_t room = static_cast<std::size_t>(facts.st_size) + 1;
   for (;;) {
     const std::size_t had = bytes.size();
@@ -232,10 +234,11 @@ std::string read_all(int fd, const std::string& name, std::size_t max_bytes) {
       continue;
     }
     if (count < 0) throw system_error("cannot read " + name, errno);
+    const bool is_short = static_cast<std::size_t>(count) < room;
     bytes.resize(had + static_cast<std::size_t>(count));
     if (bytes.size() > max_bytes) throw too_large();
     if (count == 0) return bytes;
-    room = kBufferBytes;
+    room = is_short ? 1 : std::min(std::max(bytes.size(), kLeastRoom), kBufferBytes);
   }
 }
 
