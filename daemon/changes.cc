@@ -11,7 +11,6 @@
 #include <cerrno>
 #include <chrono>
 #include <future>
-#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -100,7 +99,8 @@ class Changes::Loop {
         make_ends();
         const bool room = publish_at(now) <= now;
         stopping = take(batch, room);
-        std::vector<std::exception_ptr> failures = make(batch);
+        std::vector<std::exception_ptr> failures; // none where it succeeded
+        make(batch, failures);
         if (room && !stopping) stopping = gather(batch, failures, now + kGathered);
         if (!batch.empty()) release_at_ = Steady::now() + kQuiet;
         note_generation();
@@ -142,26 +142,26 @@ class Changes::Loop {
   bool gather(std::deque<Waiting>& batch, std::vector<std::exception_ptr>& failures,
               Steady::time_point until) {
     while (!batch.empty() && Steady::now() < until) {
-      std::deque<Waiting> more;
-      const bool stopping = take(more, true);
-      const std::vector<std::exception_ptr> failed = make(more);
-      failures.insert(failures.end(), failed.begin(), failed.end());
-      std::move(more.begin(), more.end(), std::back_inserter(batch));
-      if (stopping || more.empty()) return stopping;
+      const bool stopping = take(batch, true);
+      if (batch.size() == failures.size()) return stopping;
+      make(batch, failures);
+      if (stopping) return true;
     }
     return false;
   }
 
-  // One transaction of all of them.
-  std::vector<std::exception_ptr> make(const std::deque<Waiting>& batch) {
-    if (batch.empty()) return {};
+  // One transaction of those that have no result yet.
+  void make(const std::deque<Waiting>& batch, std::vector<std::exception_ptr>& failures) {
+    const std::size_t before = failures.size();
+    if (batch.size() == before) return;
     std::vector<std::function<void(Store&)>> changes;
-    for (const Waiting& waiting : batch) changes.push_back(waiting.change);
+    for (std::size_t i = before; i < batch.size(); ++i) changes.push_back(batch[i].change);
     try {
-      return store_.batch(changes);
+      const std::vector<std::exception_ptr> made = store_.batch(changes);
+      failures.insert(failures.end(), made.begin(), made.end());
     } catch (...) {
-      spdlog::error("{} changes could not be stored: {}", batch.size(), what_was_thrown());
-      return std::vector<std::exception_ptr>(batch.size(), std::current_exception());
+      spdlog::error("{} changes could not be stored: {}", changes.size(), what_was_thrown());
+      failures.resize(batch.size(), std::current_exception());
     }
   }
 

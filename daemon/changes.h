@@ -1,7 +1,8 @@
 #pragma once
 // The one thread that changes the store and publishes it. Changes that wait are made together in
 // one durable transaction, those that come meanwhile in the next; then there is one publication and
-// every one is answered, so a hundred at once cost little more than one. It also makes a generation at each end, and follows the base.
+// every one is answered, so a hundred at once cost little more than one. It also makes a generation
+// at each end, and follows the base.
 //
 // Any thread may submit and ask; what was submitted is always answered. If publishing fails, the
 // change stands, its answer says so, and publishing is tried again until it succeeds.

@@ -109,6 +109,25 @@ TEST_F(ChangesTest, EachOfManyAtOnceHasItsOwnGenerationAndIsPublished) {
   EXPECT_EQ(store.verify_audit(), std::nullopt);
 }
 
+TEST_F(ChangesTest, WhatComesWhileOthersAreStoredIsPublishedWithThem) {
+  const auto changes = start();
+  const std::uint64_t before = changes->status().publications;
+  std::promise<Changes::Outcome> first;
+  std::future<Made> second;
+  changes->submit(
+      [&](Store& store) {
+        store.add_pins({}, {pin_for("a.test")});
+        second = pin(*changes, "b.test");
+      },
+      [&](Changes::Outcome outcome) { first.set_value(std::move(outcome)); });
+  EXPECT_EQ(first.get_future().get().failure, nullptr);
+  const Made made = wait(second);
+  EXPECT_EQ(made.outcome.failure, nullptr);
+  EXPECT_EQ(made.change.generation, 2U);
+  EXPECT_EQ(changes->status().publications, before + 1);
+  EXPECT_EQ(changes->published(), 2U);
+}
+
 TEST_F(ChangesTest, WhatThrowsUndoesItselfAlone) {
   const auto changes = start();
   std::promise<Changes::Outcome> refused;
