@@ -123,12 +123,15 @@ def test_the_search_would_find_one(place):
     ({"label": "../../x"}, 400), ({"label": "/etc/x"}, 400), ({"names": ["../../x"]}, 400)])
 def test_a_member_of_trust_opens_no_path_and_runs_no_command(place, shared, fields, status):  # noqa: F811
     member = as_user(MEMBER, groups=TRUST_GID)
-    before = sorted(files_below(place.root))
+    def others():  # the daemon makes the files of its next publication when it has answered
+        return sorted(path for path in files_below(place.root) if "/public/" not in path)
+
+    before = others()
     out = place.path("out")
     fields = {name: out if value == "OUT" else value for name, value in fields.items()}
     answer = ask_as(place, member, [("POST", "/v1/identities", {"names": ["m.test"], **fields})])[0]
     assert answer.status == status, str(answer)
-    assert sorted(files_below(place.root)) == before
+    assert others() == before
     assert not os.path.exists(out)
 
 
