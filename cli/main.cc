@@ -496,6 +496,38 @@ std::vector<std::string> take_words(int argc, char** argv, Line& line) {
   return ours;
 }
 
+// The commands, in the order of the help.
+struct Group {
+  void (*define)(CLI::App& app, Line& line);
+  std::vector<std::string_view> commands;
+};
+
+// To describe all commands takes as long as much of what they do: where the first word is one, its
+// group alone is described.
+void define_commands(CLI::App& app, Line& line, const std::vector<std::string>& words) {
+  static const Group kGroups[] = {
+      {define_service, {"start", "stop", "status"}},
+      {define_add, {"add"}},
+      {define_entries, {"list", "show", "rm", "distrust"}},
+      {define_pins, {"pin"}},
+      {define_decisions, {"verify", "why"}},
+      {define_use, {"path", "env", "run"}},
+      {define_identities, {"new", "renew", "identity", "ca"}},
+      {define_history, {"events", "log", "generations", "diff", "rollback"}},
+      {define_watches, {"watch"}},
+      {define_alerts, {"alerts"}},
+      {define_hidden, {}}, // it tells of all others
+  };
+  const auto has_first = [&](const Group& group) {
+    return !words.empty() &&
+           std::find(group.commands.begin(), group.commands.end(), words.front()) !=
+               group.commands.end();
+  };
+  const Group* const wanted = std::find_if(std::begin(kGroups), std::end(kGroups), has_first);
+  if (wanted != std::end(kGroups)) return wanted->define(app, line);
+  for (const Group& group : kGroups) group.define(app, line);
+}
+
 int run(int argc, char** argv) {
   Line line;
   CLI::App app("decide what this machine's programs trust", "trustctl");
@@ -503,19 +535,8 @@ int run(int argc, char** argv) {
   app.set_help_flag("--help,-h", "print this help");
   app.set_version_flag("--version", "trustctl " TRUST_VERSION, "print the version");
   define_globals(app, line.globals);
-  define_service(app, line);
-  define_add(app, line);
-  define_entries(app, line);
-  define_pins(app, line);
-  define_decisions(app, line);
-  define_use(app, line);
-  define_identities(app, line);
-  define_history(app, line);
-  define_watches(app, line);
-  define_alerts(app, line);
-  define_hidden(app, line);
-
   const std::vector<std::string> words = take_words(argc, argv, line);
+  define_commands(app, line, words);
   const Environment environment = process_environment();
   try {
     app.parse(std::vector<std::string>(words.rbegin(), words.rend()));
