@@ -519,9 +519,8 @@ void define_commands(CLI::App& app, Line& line, const std::vector<std::string>& 
       {define_hidden, {}}, // it tells of all others
   };
   const auto has_first = [&](const Group& group) {
-    return !words.empty() &&
-           std::find(group.commands.begin(), group.commands.end(), words.front()) !=
-               group.commands.end();
+    return !words.empty() && std::find(group.commands.begin(), group.commands.end(),
+                                       words.front()) != group.commands.end();
   };
   const Group* const wanted = std::find_if(std::begin(kGroups), std::end(kGroups), has_first);
   if (wanted != std::end(kGroups)) return wanted->define(app, line);

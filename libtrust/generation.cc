@@ -546,8 +546,8 @@ void prepare_generation(int store) {
   make_directory(store);
   const Fd directory(
       ::openat(store, kNewGeneration, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
-  for (const char* name : {"trust.db", "bundle.pem", "extra.pem", "truststore.p12",
-                           "MANIFEST.json", kSpareName}) {
+  for (const char* name :
+       {"trust.db", "bundle.pem", "extra.pem", "truststore.p12", "MANIFEST.json", kSpareName}) {
     const Fd file(::openat(directory.get(), name,
                            O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file) throw system_error(std::string("cannot make ") + name, errno);

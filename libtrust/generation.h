@@ -38,8 +38,8 @@ struct GenerationWritten {
   Unsynced unsynced; // to be synced before anything points to it
 };
 
-// Makes the directory of the generation to come with its files, empty: where inodes that were freed a
-// moment ago are passed over one by one, as ext4 without a journal does, making them takes longer
+// Makes the directory of the generation to come with its files, empty: where inodes that were freed
+// a moment ago are passed over one by one, as ext4 without a journal does, making them takes longer
 // than all else that a small change needs. What fails here is made then.
 void prepare_generation(int store);
 

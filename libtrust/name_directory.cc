@@ -63,8 +63,7 @@ void NameDirectory::write(const std::string& name, std::string_view bytes,
     throw Error(Code::store_invalid, "not the name of a published file: " + shown(name));
   }
   if (!new_) {
-    NewFile file =
-        spare != nullptr ? NewFile(*spare, fd(), name, 0444) : NewFile(fd(), name, 0444);
+    NewFile file = spare != nullptr ? NewFile(*spare, fd(), name, 0444) : NewFile(fd(), name, 0444);
     file.write(bytes);
     file.commit(false);
     return;

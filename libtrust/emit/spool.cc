@@ -46,7 +46,8 @@ void Spool::give(const std::function<void(ByteView piece)>& sink) {
 
 void Spool::spill() {
   if (!file_) {
-    file_ = Fd(::openat(directory_, kFile, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    file_ =
+        Fd(::openat(directory_, kFile, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file_) throw system_error("cannot keep what is written", errno);
   }
   ByteView rest = buffer_;

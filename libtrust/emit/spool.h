@@ -1,6 +1,6 @@
 #pragma once
-// Bytes that are gathered now and written later, when their number is known: in memory, or in a file
-// when they are many.
+// Bytes that are gathered now and written later, when their number is known: in memory, or in a
+// file when they are many.
 //
 // Threads: one at a time. Failure: Error; a full disk is Error{storage_full}.
 

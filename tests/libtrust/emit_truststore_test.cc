@@ -119,10 +119,9 @@ TEST(Truststore, WritesWhatIsNotUtf8AllTheSame) {
 TEST(Truststore, NoticesMoreOrLessThanWasSaid) {
   const Bytes bags = bags_in({{"one", minted(1).front()}});
   for (const std::size_t said : {bags.size() - 1, bags.size() + 1, std::size_t{0}}) {
-    EXPECT_THROW(
-        write_truststore(
-            said, [&](const ByteSink& sink) { sink(bags); }, [](ByteView) {}),
-        Error)
+    EXPECT_THROW(write_truststore(
+                     said, [&](const ByteSink& sink) { sink(bags); }, [](ByteView) {}),
+                 Error)
         << said;
   }
 }
