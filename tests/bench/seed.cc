@@ -13,11 +13,14 @@
 
 namespace {
 
+// For a year: one that is about to end would be an alert besides.
 trust::Certificate leaf(std::size_t number) {
+  static const trust::UnixTime end = trust::system_clock_now() + 365 * trust::testing::kDay;
   const std::string name = "host" + std::to_string(number) + ".bench.test";
   return trust::testing::mint({.common_name = name,
                                .sans = {"DNS:" + name},
                                .ca = false,
+                               .not_after = end,
                                .key = trust::testing::Key::shared(),
                                .serial = static_cast<std::int64_t>(number) + 1})
       .certificate;
