@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <ctime>
 #include <mutex>
 #include <new>
@@ -60,12 +59,6 @@ OSSL_LIB_CTX* keyless_context() {
     return made;
   }();
   return context;
-}
-
-const EVP_MD* sha256_method() {
-  static const EVP_MD* const method = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  if (method == nullptr) throw Error(Code::internal, "OpenSSL offers no SHA-256");
-  return method;
 }
 
 [[noreturn]] void refuse(const char* why) { throw Error(Code::invalid, why); }
@@ -248,139 +241,6 @@ bool has_common_key(ByteView spki) {
 }
 
 } // namespace
-
-Digest sha256(ByteView bytes) {
-  Digest out{};
-  if (EVP_Digest(bytes.data(), bytes.size(), out.data(), nullptr, sha256_method(), nullptr) != 1) {
-    throw std::bad_alloc();
-  }
-  return out;
-}
-
-std::string hex(ByteView bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string out;
-  out.reserve(2 * bytes.size());
-  for (const std::uint8_t byte : bytes) {
-    out += kDigits[byte >> 4];
-    out += kDigits[byte & 0xF];
-  }
-  return out;
-}
-
-namespace {
-
-constexpr std::string_view kBase64Letters =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-constexpr std::array<std::int8_t, 256> kBase64Values = [] {
-  std::array<std::int8_t, 256> values{};
-  values.fill(-1);
-  for (std::size_t i = 0; i < kBase64Letters.size(); ++i) {
-    values[static_cast<unsigned char>(kBase64Letters[i])] = static_cast<std::int8_t>(i);
-  }
-  return values;
-}();
-
-} // namespace
-
-std::string base64(ByteView bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4, '=');
-  char* to = out.data();
-  std::size_t whole = 0;
-  for (; whole + 3 <= bytes.size(); whole += 3, to += 4) {
-    const std::uint32_t group = (std::uint32_t{bytes[whole]} << 16) |
-                                (std::uint32_t{bytes[whole + 1]} << 8) |
-                                std::uint32_t{bytes[whole + 2]};
-    to[0] = kBase64Letters[group >> 18];
-    to[1] = kBase64Letters[(group >> 12) & 0x3F];
-    to[2] = kBase64Letters[(group >> 6) & 0x3F];
-    to[3] = kBase64Letters[group & 0x3F];
-  }
-  if (whole < bytes.size()) {
-    const bool two = bytes.size() - whole == 2;
-    const std::uint32_t group =
-        (std::uint32_t{bytes[whole]} << 16) | (two ? std::uint32_t{bytes[whole + 1]} << 8 : 0U);
-    to[0] = kBase64Letters[group >> 18];
-    to[1] = kBase64Letters[(group >> 12) & 0x3F];
-    if (two) to[2] = kBase64Letters[(group >> 6) & 0x3F];
-  }
-  return out;
-}
-
-std::optional<Bytes> parse_base64(std::string_view text) {
-  if (text.size() % 4 != 0) return {};
-  std::size_t padding = 0;
-  while (padding < 2 && text.ends_with('=')) {
-    text.remove_suffix(1);
-    ++padding;
-  }
-  Bytes out;
-  out.reserve(text.size() / 4 * 3 + 2);
-  std::uint32_t group = 0;
-  int held = 0; // bits in group that are not yet written
-  for (const char c : text) {
-    const std::int8_t value = kBase64Values[static_cast<unsigned char>(c)];
-    if (value < 0) return {};
-    group = (group << 6) | static_cast<std::uint32_t>(value);
-    held += 6;
-    if (held >= 8) {
-      held -= 8;
-      out.push_back(static_cast<std::uint8_t>(group >> held));
-      group &= (1U << held) - 1;
-    }
-  }
-  if (group != 0) return {}; // bits that no byte has: not canonical
-  return out;
-}
-
-std::string pem_of(ByteView der, std::string_view label) {
-  const std::string body = base64(der);
-  std::string out;
-  out.reserve(body.size() + body.size() / 64 + 2 * label.size() + 40);
-  out.append("-----BEGIN ").append(label).append("-----\n");
-  for (std::size_t i = 0; i < body.size(); i += 64) out.append(body, i, 64) += '\n';
-  out.append("-----END ").append(label).append("-----\n");
-  return out;
-}
-
-Fingerprint Fingerprint::parse(std::string_view text) {
-  const auto fail = [&]() -> Fingerprint {
-    throw Error(Code::invalid, '"' + shown(text) + "\" is not a SHA-256 fingerprint",
-                "a fingerprint has 64 hex digits, as openssl x509 -noout -fingerprint -sha256 "
-                "prints it");
-  };
-  const auto skip = [](std::string_view& from, std::string_view prefix) {
-    if (from.size() < prefix.size()) return false;
-    for (std::size_t i = 0; i < prefix.size(); ++i) {
-      const char c = from[i] >= 'A' && from[i] <= 'Z' ? static_cast<char>(from[i] | 0x20) : from[i];
-      if (c != prefix[i]) return false;
-    }
-    from.remove_prefix(prefix.size());
-    return true;
-  };
-  std::string_view rest = text;
-  while (!rest.empty() && std::strchr(" \t\r\n", rest.front()) != nullptr) rest.remove_prefix(1);
-  while (!rest.empty() && std::strchr(" \t\r\n", rest.back()) != nullptr) rest.remove_suffix(1);
-  if (!skip(rest, "sha256:")) skip(rest, "sha256 fingerprint=");
-  const bool colons = rest.size() == 95;
-  if (!colons && rest.size() != 64) return fail();
-  const auto digit = [](char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-  };
-  Fingerprint out;
-  for (std::size_t i = 0; i < 32; ++i) {
-    const std::string_view pair = rest.substr(i * (colons ? 3 : 2));
-    const int high = digit(pair[0]);
-    const int low = digit(pair[1]);
-    if (high < 0 || low < 0 || (colons && i < 31 && pair[2] != ':')) return fail();
-    out.bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
-  }
-  return out;
-}
 
 template <typename Read>
 Certificate Certificate::guarded(const Read& read) {
