@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <new>
@@ -56,27 +57,20 @@ constexpr std::array<std::int8_t, 256> kBase64Values = [] {
 } // namespace
 
 std::string base64(ByteView bytes) {
-  std::string out((bytes.size() + 2) / 3 * 4, '=');
-  char* to = out.data();
-  std::size_t whole = 0;
-  for (; whole + 3 <= bytes.size(); whole += 3, to += 4) {
-    const std::uint32_t group = (std::uint32_t{bytes[whole]} << 16) |
-                                (std::uint32_t{bytes[whole + 1]} << 8) |
-                                std::uint32_t{bytes[whole + 2]};
-    to[0] = kBase64Letters[group >> 18];
-    to[1] = kBase64Letters[(group >> 12) & 0x3F];
-    to[2] = kBase64Letters[(group >> 6) & 0x3F];
-    to[3] = kBase64Letters[group & 0x3F];
+  // What OpenSSL encodes at once, which ends with a zero; whole groups, so that only the last is
+  // padded.
+  constexpr std::size_t kMostAtOnce = std::size_t{3} << 20;
+  std::string out;
+  while (true) {
+    const ByteView part = bytes.first(std::min(bytes.size(), kMostAtOnce));
+    const std::size_t before = out.size();
+    out.resize(before + (part.size() + 2) / 3 * 4 + 1);
+    EVP_EncodeBlock(reinterpret_cast<std::uint8_t*>(out.data() + before), part.data(),
+                    static_cast<int>(part.size()));
+    out.pop_back();
+    bytes = bytes.subspan(part.size());
+    if (bytes.empty()) return out;
   }
-  if (whole < bytes.size()) {
-    const bool two = bytes.size() - whole == 2;
-    const std::uint32_t group =
-        (std::uint32_t{bytes[whole]} << 16) | (two ? std::uint32_t{bytes[whole + 1]} << 8 : 0U);
-    to[0] = kBase64Letters[group >> 18];
-    to[1] = kBase64Letters[(group >> 12) & 0x3F];
-    if (two) to[2] = kBase64Letters[(group >> 6) & 0x3F];
-  }
-  return out;
 }
 
 std::optional<Bytes> parse_base64(std::string_view text) {
@@ -86,8 +80,8 @@ std::optional<Bytes> parse_base64(std::string_view text) {
     text.remove_suffix(1);
     ++padding;
   }
-  Bytes out;
-  out.reserve(text.size() / 4 * 3 + 2);
+  Bytes out((text.size() * 3) / 4);
+  std::uint8_t* to = out.data();
   std::uint32_t group = 0;
   int held = 0; // bits in group that are not yet written
   for (const char c : text) {
@@ -97,7 +91,7 @@ std::optional<Bytes> parse_base64(std::string_view text) {
     held += 6;
     if (held >= 8) {
       held -= 8;
-      out.push_back(static_cast<std::uint8_t>(group >> held));
+      *to++ = static_cast<std::uint8_t>(group >> held);
       group &= (1U << held) - 1;
     }
   }
