@@ -22,6 +22,7 @@
 #include "libtrust/error.h"
 #include "libtrust/file.h"
 #include "libtrust/name_directory.h"
+#include "libtrust/name_writes.h"
 #include "libtrust/page_file.h"
 
 namespace trust {
@@ -216,14 +217,23 @@ class GenerationWriter {
   }
 
   void write_names_and_bundles() {
-    if (everything_) name_everything();
-    if (!everything_ && affected_.empty()) {
+    if (everything_) {
+      name_everything();
+      write_bundles();
+      return;
+    }
+    const bool keeps = job_.pieces->are_of(before_->header());
+    Affected affected = look_at_affected(keeps);
+    name_affected(affected.names);
+    if (affected_.empty()) {
       for (const char* name : {"bundle.pem", "extra.pem", "truststore.p12"}) link_before(name);
-      if (job_.pieces->are_of(before_->header())) job_.pieces->complete(header_);
+      if (keeps) job_.pieces->complete(header_);
+    } else if (keeps) {
+      amend_pieces(std::move(affected.pieces));
+      write_kept_bundles();
     } else {
       write_bundles();
     }
-    if (!everything_) name_affected();
   }
 
   void name_everything() {
@@ -255,33 +265,52 @@ class GenerationWriter {
     writer_->warnings(subject, emission.warnings);
   }
 
+  // What the affected subjects give now.
   struct NewName {
     Digest digest;
     std::string pem;
   };
+  using NewNames = std::map<std::string, NewName>; // by path
+  struct Affected {
+    NewNames names;
+    std::vector<std::pair<CertificateFacts, Pieces>> pieces; // if they were asked for
+  };
 
-  // The difference in names that the affected subjects make.
-  void name_affected() {
-    std::map<std::string, NewName> names;
+  Affected look_at_affected(bool with_pieces) {
+    Affected found;
     std::map<std::uint32_t, std::size_t> numbers;
-    std::set<std::string> before;
     std::vector<std::pair<std::uint32_t, std::vector<std::string>>> warnings;
     for (const std::uint32_t subject : affected_) {
-      writer_->clear_warnings(subject);
       writer_->written().each_pair_of(subject, [&](const std::vector<StoredEntry>& same_pair) {
-        const Emission emission = emitted(same_pair);
+        Emission emission = emitted(same_pair);
+        std::vector<std::optional<NewName>> texts(emission.anchors.size());
         for (const Name& name : names_of(same_pair, emission, numbers)) {
-          std::string pem = pem_of(bytes_of(same_pair, emission.anchors[name.anchor]));
-          const Digest digest = sha256(view_of(pem));
-          names[name.path()] = {digest, std::move(pem)};
+          std::optional<NewName>& text = texts[name.anchor];
+          if (!text) {
+            text.emplace();
+            text->pem = pem_of(bytes_of(same_pair, emission.anchors[name.anchor]));
+            text->digest = sha256(view_of(text->pem));
+          }
+          found.names[name.path()] = *text;
         }
-        warnings.emplace_back(subject, emission.warnings);
+        if (with_pieces)
+          found.pieces.emplace_back(same_pair.front().entry.certificate,
+                                    pieces_of(same_pair, emission));
+        warnings.emplace_back(subject, std::move(emission.warnings));
       });
+    }
+    for (const std::uint32_t subject : affected_) writer_->clear_warnings(subject);
+    for (const auto& [subject, texts] : warnings) writer_->warnings(subject, texts);
+    return found;
+  }
+
+  // The difference in names that the affected subjects make.
+  void name_affected(NewNames& names) {
+    std::set<std::string> before;
+    for (const std::uint32_t subject : affected_)
       before_->each_pair_of(subject, [&](const std::vector<StoredEntry>& same_pair) {
         for (const StoredEntry& stored : same_pair) old_names_of(stored.entry, before);
       });
-    }
-    for (const auto& [subject, texts] : warnings) writer_->warnings(subject, texts);
     std::array<bool, kDirectories> changes{};
     std::vector<std::string> gone, come;
     for (const std::string& path : before)
@@ -312,27 +341,22 @@ class GenerationWriter {
         directories_[i]->link(old, name, name);
       });
     }
-    // One file for all the names of a certificate: of a new file, making it is what costs most.
-    std::map<Digest, std::string> written;
+    std::map<Digest, std::size_t> written;
     for (const std::string& path : come) {
-      const auto [first, is_first] = written.emplace(names[path].digest, path);
-      if (is_first) {
-        write_name(directory_of(path), name_in(path), names[path].pem);
+      NewName& name = names[path];
+      NameDirectory& directory = *directories_[directory_of(path)];
+      if (const auto first = written.find(name.digest); first != written.end()) {
+        name_writes_.link(first->second, directory, name_in(path));
       } else {
-        link_name(path, first->second);
+        written.emplace(name.digest,
+                        name_writes_.file(directory, name_in(path), std::move(name.pem)));
       }
     }
+    name_writes_.start(directory_.get(), job_.prepared ? kSpareName : nullptr);
   }
 
   static std::string name_in(const std::string& path) {
     return path.substr(kNameDirectories[directory_of(path)].size() + 1);
-  }
-
-  // The file that was written as `first`, also as `path`.
-  void link_name(const std::string& path, const std::string& first) {
-    const std::size_t at = directory_of(path);
-    directories_[at]->link(*directories_[directory_of(first)], name_in(first), name_in(path));
-    sync_names(at);
   }
 
   NameDirectory make_names(std::size_t at) {
@@ -345,18 +369,11 @@ class GenerationWriter {
     return NameDirectory::of(job_.store, job_.before_directory, kNameDirectories[at]);
   }
 
+  // In a new directory.
   void write_name(std::size_t at, const std::string& name, std::string_view bytes) {
     NameDirectory& directory = *directories_[at];
-    const NewFile::Place spare{directory_.get(), kSpareName};
-    directory.write(name, bytes, std::exchange(has_spare_, false) ? &spare : nullptr);
+    directory.write(name, bytes);
     unsynced_.file(directory.fd(), name);
-    sync_names(at);
-  }
-
-  // A new one is synced anyway.
-  void sync_names(std::size_t at) {
-    const NameDirectory& directory = *directories_[at];
-    if (!directory.is_new() && synced_.insert(at).second) unsynced_.directory(directory.fd());
   }
 
   // Every name that an entry may have had.
@@ -379,54 +396,51 @@ class GenerationWriter {
     throw Error(Code::internal, "a name in no directory");
   }
 
-  Pieces made_of(const std::vector<StoredEntry>& same_pair) {
-    const Emission emission = emitted(same_pair);
-    if (everything_) write_names(same_pair, emission);
-    return pieces_of(same_pair, emission);
-  }
-
   void write_bundles() {
     NewFile bundle = new_file("bundle.pem");
     NewFile extra = new_file("extra.pem");
-    const auto write = [&](const Pieces& pieces) {
-      bundle.write(pieces.bundle);
-      extra.write(pieces.extra);
-    };
+    Spool bags(directory_.get());
     KeptPieces& kept = *job_.pieces;
-    if (!everything_ && kept.are_of(before_->header())) {
-      amend_pieces(kept);
-      kept.each(write);
-      write_truststore_of(kept.bags_size(), [&](const ByteSink& sink) {
-        kept.each([&](const Pieces& pieces) { sink(pieces.bags); });
-      });
-      kept.complete(header_);
-    } else {
-      Spool bags(directory_.get());
-      bool keeps = true;
-      kept.clear();
-      writer_->written().each_pair([&](const std::vector<StoredEntry>& same_pair) {
-        Pieces pieces = made_of(same_pair);
-        write(pieces);
-        bags.add(pieces.bags);
-        if (keeps) keeps = kept.put(same_pair.front().entry.certificate, std::move(pieces));
-        if (!keeps) kept.clear();
-      });
-      if (keeps) kept.complete(header_);
-      write_truststore_of(bags.size(), [&](const ByteSink& sink) { bags.give(sink); });
-    }
+    kept.clear();
+    bool keeps = true;
+    writer_->written().each_pair([&](const std::vector<StoredEntry>& same_pair) {
+      const Emission emission = emitted(same_pair);
+      if (everything_) write_names(same_pair, emission);
+      Pieces pieces = pieces_of(same_pair, emission);
+      bundle.write(pieces.bundle);
+      extra.write(pieces.extra());
+      bags.add(pieces.bags);
+      if (keeps) keeps = kept.put(same_pair.front().entry.certificate, std::move(pieces));
+      if (!keeps) kept.clear();
+    });
+    if (keeps) kept.complete(header_);
+    write_truststore_of(bags.size(), [&](const ByteSink& sink) { bags.give(sink); });
     commit(bundle, "bundle.pem");
     commit(extra, "extra.pem");
   }
 
   // From those of the generation before.
-  void amend_pieces(KeptPieces& kept) {
+  void amend_pieces(std::vector<std::pair<CertificateFacts, Pieces>> fresh) {
+    KeptPieces& kept = *job_.pieces;
     kept.open();
-    for (const std::uint32_t subject : affected_) {
-      kept.remove(subject);
-      writer_->written().each_pair_of(subject, [&](const std::vector<StoredEntry>& same_pair) {
-        kept.put(same_pair.front().entry.certificate, made_of(same_pair));
-      });
-    }
+    for (const std::uint32_t subject : affected_) kept.remove(subject);
+    for (auto& [of, pieces] : fresh) kept.put(of, std::move(pieces));
+  }
+
+  void write_kept_bundles() {
+    NewFile bundle = new_file("bundle.pem");
+    NewFile extra = new_file("extra.pem");
+    KeptPieces& kept = *job_.pieces;
+    kept.each([&](const Pieces& pieces) {
+      bundle.write(pieces.bundle);
+      extra.write(pieces.extra());
+    });
+    write_truststore_of(kept.bags_size(), [&](const ByteSink& sink) {
+      kept.each([&](const Pieces& pieces) { sink(pieces.bags); });
+    });
+    kept.complete(header_);
+    commit(bundle, "bundle.pem");
+    commit(extra, "extra.pem");
   }
 
   void write_truststore_of(std::size_t bags_bytes, const BagSource& bags) {
@@ -507,6 +521,7 @@ class GenerationWriter {
     if (::fchmodat(directory_.get(), trust_db.c_str(), 0444, 0) != 0)
       throw system_error("cannot set the mode of trust.db", errno);
     unsynced_.file(directory_.get(), trust_db);
+    name_writes_.finish(unsynced_);
     ::unlinkat(directory_.get(), kSpareName, 0); // unless it became a name
     unsynced_.directory(directory_.get());
     for (std::size_t i = 0; i < kDirectories; ++i) {
@@ -535,9 +550,8 @@ class GenerationWriter {
   bool everything_ = true; // name and bundle all, not the affected subjects alone
   std::map<std::uint32_t, std::size_t> numbers_;
   std::array<std::optional<NameDirectory>, kDirectories> directories_;
-  std::set<std::size_t> synced_; // directories of before that got a name
   std::set<std::string> filled_; // files that hold a certificate
-  bool has_spare_ = job_.prepared;
+  NameWrites name_writes_; // last: it may have a thread that writes into the directories
 };
 
 } // namespace

@@ -8,8 +8,8 @@
 namespace trust {
 namespace {
 
-// What a machine's own CAs and some hundreds of certificates need.
-constexpr std::size_t kMostKept = std::size_t{1} << 20;
+// What a machine's own CAs and a thousand certificates need.
+constexpr std::size_t kMostKept = std::size_t{4} << 20;
 
 } // namespace
 
@@ -19,13 +19,13 @@ const Bytes& bytes_of(const std::vector<StoredEntry>& same_pair, const EmittedAn
 
 Pieces pieces_of(const std::vector<StoredEntry>& same_pair, const Emission& emission) {
   Pieces pieces;
+  std::string not_extra;
   std::set<std::string> aliases; // a shadow may stand beside what it is the shadow of
   for (const EmittedAnchor& anchor : emission.anchors) {
     const Entry& entry = same_pair[anchor.entry].entry;
     const Bytes& der = bytes_of(same_pair, anchor);
-    const std::string block = bundle_block(entry, der, anchor.shadow.has_value());
-    pieces.bundle += block;
-    if (anchor.in_extra) pieces.extra += block;
+    (anchor.in_extra ? pieces.bundle : not_extra) +=
+        bundle_block(entry, der, anchor.shadow.has_value());
     // Others cannot have it: a label is no fingerprint, and both are lower-case.
     const bool labelled = entry.layer == Layer::own && !entry.label.empty();
     std::string alias = labelled ? entry.label : entry.certificate.fingerprint.text();
@@ -33,6 +33,8 @@ Pieces pieces_of(const std::vector<StoredEntry>& same_pair, const Emission& emis
     const Bytes bag = truststore_bag(alias, der);
     pieces.bags.insert(pieces.bags.end(), bag.begin(), bag.end());
   }
+  pieces.extra_size = pieces.bundle.size();
+  pieces.bundle += not_extra;
   return pieces;
 }
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -20,10 +21,14 @@ namespace trust {
 
 // Of the entries with one subject and key. Empty parts: they are not in that file.
 struct Pieces {
-  std::string bundle, extra;
+  std::string bundle; // first what is in extra.pem too
+  std::size_t extra_size = 0;
   Bytes bags;
 
-  std::size_t size() const noexcept { return bundle.size() + extra.size() + bags.size(); }
+  std::string_view extra() const noexcept {
+    return std::string_view(bundle).substr(0, extra_size);
+  }
+  std::size_t size() const noexcept { return bundle.size() + bags.size(); }
 };
 
 const Bytes& bytes_of(const std::vector<StoredEntry>& same_pair, const EmittedAnchor& anchor);

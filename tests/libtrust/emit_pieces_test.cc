@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "libtrust/emit/bundle.h"
 #include "libtrust/emit/truststore.h"
 #include "tests/libtrust/mint.h"
 
@@ -23,7 +24,7 @@ CertificateFacts facts(std::uint8_t key, std::uint32_t subject) {
   return facts;
 }
 
-Pieces pieces(const std::string& text) { return {text, "", Bytes(text.begin(), text.end())}; }
+Pieces pieces(const std::string& text) { return {text, 0, Bytes(text.begin(), text.end())}; }
 
 std::vector<std::string> all(const KeptPieces& kept) {
   std::vector<std::string> bundles;
@@ -74,7 +75,7 @@ TEST(KeptPieces, LoseAllOfOneSubjectUnderWhateverKey) {
 
 TEST(KeptPieces, AreNotKeptWhenTheyAreTooMany) {
   KeptPieces kept;
-  const std::string large(std::size_t{300} << 10, 'x'); // in bundle and bags: 600 KiB
+  const std::string large(std::size_t{1200} << 10, 'x'); // in bundle and bags: 2.4 MiB
   EXPECT_TRUE(kept.put(facts(1, 1), pieces(large)));
   EXPECT_FALSE(kept.put(facts(1, 2), pieces(large)));
   EXPECT_EQ(all(kept).size(), 2U); // what is being written needs them
@@ -83,6 +84,24 @@ TEST(KeptPieces, AreNotKeptWhenTheyAreTooMany) {
   EXPECT_TRUE(all(kept).empty());
   EXPECT_EQ(kept.bags_size(), 0U);
   EXPECT_TRUE(kept.put(facts(1, 1), pieces(large)));
+}
+
+TEST(PiecesOf, ExtraHoldsWhatIsOfAnEntryWhereverItStands) {
+  const auto base = mint({.common_name = "base"});
+  const auto own = mint({.common_name = "own"});
+  std::vector<StoredEntry> same_pair(2);
+  const ByteView ders[] = {base.certificate.der(), own.certificate.der()};
+  for (std::size_t i = 0; i < 2; ++i) {
+    same_pair[i].entry.certificate = CertificateFacts::of((i == 0 ? base : own).certificate);
+    same_pair[i].der.assign(ders[i].begin(), ders[i].end());
+  }
+  Emission emission;
+  emission.anchors = {{0, std::nullopt, false, {}}, {1, std::nullopt, true, {}}};
+  const Pieces made = pieces_of(same_pair, emission);
+  const std::string of_base = bundle_block(same_pair[0].entry, ders[0], false);
+  const std::string of_own = bundle_block(same_pair[1].entry, ders[1], false);
+  EXPECT_EQ(made.extra(), of_own);
+  EXPECT_EQ(made.bundle, of_own + of_base);
 }
 
 TEST(PiecesOf, TwoAnchorsOfOneCertificateHaveTwoAliases) {
@@ -98,7 +117,7 @@ TEST(PiecesOf, TwoAnchorsOfOneCertificateHaveTwoAliases) {
   emission.anchors = {{0, Bytes(same_pair[0].der), true, {}}, {1, std::nullopt, false, {}}};
   const Pieces made = pieces_of(same_pair, emission);
   EXPECT_THAT(made.bundle, HasSubstr("shadow"));
-  EXPECT_LT(made.extra.size(), made.bundle.size());
+  EXPECT_LT(made.extra().size(), made.bundle.size());
   const std::string alias = minted.certificate.fingerprint().text();
   const Bytes first = truststore_bag(alias, minted.certificate.der());
   const Bytes second = truststore_bag(alias + "-2", minted.certificate.der());
