@@ -12,6 +12,7 @@
 #include <chrono>
 #include <future>
 #include <limits>
+#include <system_error>
 #include <utility>
 
 #include "daemon/base_watch.h"
@@ -29,6 +30,7 @@ constexpr std::chrono::seconds kFirstRetry{1};
 constexpr std::chrono::seconds kLastRetry{10}; // people who made room look for the effect
 constexpr std::chrono::seconds kQuiet{3}; // until the look at what was published is over
 constexpr std::chrono::milliseconds kGathered{20}; // before what is stored is published
+constexpr std::size_t kManyStored = 8;
 constexpr std::size_t kMostLogged = 20; // generations of one transaction
 constexpr std::string_view kBaseSetting = "base_setting";
 constexpr std::string_view kBaseSource = "base_source";
@@ -103,9 +105,11 @@ class Changes::Loop {
         make(batch, failures);
         if (room && !stopping) stopping = gather(batch, failures, now + kGathered);
         if (!batch.empty()) release_at_ = Steady::now() + kQuiet;
+        const std::future<void> beside = tell_stored(batch, failures);
         note_generation();
         const bool grew = owner_.generation() != attempted_;
         if (owes() && (stopping || (room && (grew || retry_at_ <= now)))) publish();
+        if (beside.valid()) beside.wait();
         answer(batch, failures);
         tell();
         if (std::exchange(published_anew_, false)) publisher_->clean_up(clock_());
@@ -162,6 +166,21 @@ class Changes::Loop {
     } catch (...) {
       spdlog::error("{} changes could not be stored: {}", changes.size(), what_was_thrown());
       failures.resize(batch.size(), std::current_exception());
+    }
+  }
+
+  // Of those that succeeded, if they are many: a thread costs as much as a few do. It has ended
+  // when the future is gone.
+  static std::future<void> tell_stored(const std::deque<Waiting>& batch,
+                                       const std::vector<std::exception_ptr>& failures) {
+    if (batch.size() < kManyStored) return {};
+    try {
+      return std::async(std::launch::async, [&batch, &failures] {
+        for (std::size_t i = 0; i < batch.size(); ++i)
+          if (!failures[i] && batch[i].stored) batch[i].stored();
+      });
+    } catch (const std::system_error&) {
+      return {}; // no thread is to be had
     }
   }
 
@@ -445,13 +464,14 @@ Changes::Changes(Settings settings, Clock clock, Store store, std::unique_ptr<Pu
 
 Changes::~Changes() { stop(); }
 
-void Changes::submit(std::function<void(Store&)> change, std::function<void(Outcome)> done) {
+void Changes::submit(std::function<void(Store&)> change, std::function<void(Outcome)> done,
+                     std::function<void()> stored) {
   queue_.with([&](Queue& queue) {
     if (queue.stopping) throw Error(Code::busy, "the daemon is stopping");
     if (queue.waiting.size() >= most_waiting_) {
       throw Error(Code::busy, "too many changes wait to be made", "try again in a moment");
     }
-    queue.waiting.push_back({std::move(change), std::move(done)});
+    queue.waiting.push_back({std::move(change), std::move(done), std::move(stored)});
   });
   signal_event(wake_);
 }

@@ -73,8 +73,11 @@ class Changes {
 
   // `change` makes one change with the store it is given, with a generation or without (alerts,
   // watches, what sinks were told), and may throw; `done` is called once,
-  // later, on the thread of the changes. Error{busy} when too many wait.
-  void submit(std::function<void(Store&)> change, std::function<void(Outcome)> done);
+  // later, on the thread of the changes. Where many changes are made at once, `stored` is called in
+  // between, on another thread, while they are published: for what `done` would do otherwise. It
+  // must not throw. Error{busy} when too many wait.
+  void submit(std::function<void(Store&)> change, std::function<void(Outcome)> done,
+              std::function<void()> stored = nullptr);
 
   // The same, and waits for it; throws what the change threw. Not on the thread of the changes.
   void make(std::function<void(Store&)> change);
@@ -96,6 +99,7 @@ class Changes {
   struct Waiting {
     std::function<void(Store&)> change;
     std::function<void(Outcome)> done;
+    std::function<void()> stored;
   };
   struct Queue {
     std::deque<Waiting> waiting;

@@ -64,14 +64,26 @@ Later answer_change(const Call& call, std::function<Result(Store&)> make,
   return Later{[&changes = call.service.changes, make = std::move(make),
                 respond = std::move(respond),
                 refuse = std::move(refuse)](const std::function<void(Response)>& complete) {
-    const auto result = std::make_shared<std::optional<Result>>();
-    const auto finish = [result, respond, refuse](const Changes::Outcome& outcome) -> Response {
+    struct Made {
+      std::optional<Result> result;
+      std::optional<Response> response; // if it was made while publishing
+    };
+    const auto made = std::make_shared<Made>();
+    const auto stored = [made, respond] {
+      try {
+        made->response = respond(*made->result);
+      } catch (...) {
+        // `finish` meets it again, and answers it.
+      }
+    };
+    const auto finish = [made, respond, refuse](const Changes::Outcome& outcome) -> Response {
       try {
         if (outcome.failure) std::rethrow_exception(outcome.failure);
         if (outcome.unpublished) {
-          return not_published_response(change_of(result->value()), *outcome.unpublished);
+          return not_published_response(change_of(*made->result), *outcome.unpublished);
         }
-        return respond(result->value());
+        if (made->response) return *std::move(made->response);
+        return respond(*made->result);
       } catch (const Error& error) {
         if (refuse) {
           if (auto response = refuse(error)) return std::move(*response);
@@ -83,8 +95,9 @@ Later answer_change(const Call& call, std::function<Result(Store&)> make,
     };
     try {
       changes.submit(
-          [result, make](Store& store) { *result = make(store); },
-          [complete, finish](const Changes::Outcome& outcome) { complete(finish(outcome)); });
+          [made, make](Store& store) { made->result = make(store); },
+          [complete, finish](const Changes::Outcome& outcome) { complete(finish(outcome)); },
+          stored);
     } catch (...) {
       complete(response_to(std::current_exception()));
     }
