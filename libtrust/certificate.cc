@@ -278,6 +278,14 @@ Certificate Certificate::of(X509* x509, ByteView der) {
   });
 }
 
+Certificate Certificate::made(X509* x509, ByteView der) {
+  return guarded([&] {
+    bound(der);
+    X509_up_ref(x509);
+    return read(der, X509Ptr(x509), false);
+  });
+}
+
 // `x509`: what was read of `der`, or null if it could not be.
 Certificate Certificate::read(ByteView der, X509Ptr x509, bool with_key) {
   if (!x509) refuse("it is not a certificate");

@@ -58,6 +58,8 @@ class Certificate {
   static Certificate to_verify(ByteView der);
   // The same of one that OpenSSL has read, key and all; x509() shares it. `der`: its encoding.
   static Certificate of(X509* x509, ByteView der);
+  // The same of one that was just made, whose key OpenSSL need not know: as from_der.
+  static Certificate made(X509* x509, ByteView der);
 
   ByteView der() const noexcept;
   const Fingerprint& fingerprint() const noexcept;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "libtrust/der.h"
 #include "libtrust/emit/constraints.h"
 #include "libtrust/emit/der_write.h"
 #include "libtrust/error.h"
@@ -94,11 +95,48 @@ std::string common_name_of(const std::vector<Pattern>& names, bool self_signed) 
   return "";
 }
 
+// As X509_set_pubkey does it, without decoding again what was just encoded: that takes longer than
+// all else that making a certificate needs. False if the key is of a kind that it is left to.
+bool put_public_key(X509* x509, EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  const int length = i2d_PUBKEY(key, &der);
+  const OpensslBytes owned(der);
+  must(length > 0, "public key");
+  const auto info = DerReader({der, static_cast<std::size_t>(length)}).next(der::kSequence);
+  DerReader inner(info ? info->content : ByteView{});
+  const auto algorithm = inner.next(der::kSequence);
+  const auto bits = inner.next(der::kBitString);
+  if (!algorithm || !bits || bits->content.empty() || bits->content.front() != 0) return false;
+  const unsigned char* at = algorithm->whole.data();
+  const AlgorithmPtr read(
+      d2i_X509_ALGOR(nullptr, &at, static_cast<long>(algorithm->whole.size())));
+  must(read != nullptr, "public key");
+  const ASN1_OBJECT* kind = nullptr;
+  const void* curve = nullptr;
+  int parameters = V_ASN1_UNDEF;
+  X509_ALGOR_get0(&kind, &parameters, &curve, read.get());
+  const bool has_curve = parameters == V_ASN1_OBJECT;
+  if (!has_curve && parameters != V_ASN1_NULL && parameters != V_ASN1_UNDEF) return false;
+  const ByteView content = bits->content.subspan(1);
+  // Taken over when all is well.
+  Asn1ObjectPtr own_kind(OBJ_dup(kind));
+  Asn1ObjectPtr own_curve(has_curve ? OBJ_dup(static_cast<const ASN1_OBJECT*>(curve)) : nullptr);
+  OpensslBytes own(static_cast<unsigned char*>(OPENSSL_memdup(content.data(), content.size())));
+  must(own_kind && (own_curve || !has_curve) && own &&
+           X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x509), own_kind.get(), parameters,
+                                  own_curve.get(), own.get(),
+                                  static_cast<int>(content.size())) == 1,
+       "public key");
+  static_cast<void>(own_kind.release());
+  static_cast<void>(own_curve.release());
+  static_cast<void>(own.release());
+  return true;
+}
+
 X509Ptr begin(UnixTime not_before, UnixTime not_after, EVP_PKEY* key) {
   X509Ptr x509(X509_new());
-  must(x509 != nullptr && X509_set_version(x509.get(), kVersion3) == 1 &&
-           X509_set_pubkey(x509.get(), key) == 1,
-       "public key");
+  must(x509 != nullptr && X509_set_version(x509.get(), kVersion3) == 1, "version");
+  must(put_public_key(x509.get(), key) || X509_set_pubkey(x509.get(), key) == 1, "public key");
   set_serial(x509.get());
   set_dates(x509.get(), not_before, not_after);
   return x509;
@@ -111,7 +149,7 @@ Certificate sign(X509* x509, const PrivateKey& key, SigningDigest digest) {
   const int length = i2d_X509(x509, &der);
   const OpensslBytes owned(der);
   must(length > 0, "encoding");
-  return Certificate::to_verify({der, static_cast<std::size_t>(length)});
+  return Certificate::made(x509, {der, static_cast<std::size_t>(length)});
 }
 
 // RSA keys also encrypt the secret of a TLS 1.2 handshake.

@@ -7,6 +7,7 @@
 
 #include <openssl/pem.h>
 #include "libtrust/error.h"
+#include "libtrust/record.h"
 #include "tests/libtrust/mint.h"
 
 namespace trust {
@@ -133,6 +134,26 @@ TEST(Issue, SerialNumbersArePositiveRandomAndShortEnough) {
     EXPECT_GE(made.serial()[0], '4');
     EXPECT_LE(made.serial()[0], '7');
     EXPECT_TRUE(seen.insert(made.serial()).second);
+  }
+}
+
+auto all_of(const CertificateFacts& facts) {
+  return std::tuple(facts.fingerprint.bytes, facts.spki_hash, facts.subject_hash, facts.subject,
+                    facts.issuer, facts.serial, facts.not_before, facts.not_after, facts.names,
+                    facts.key_kind, facts.signature_kind, facts.is_ca, facts.could_sign,
+                    facts.is_self_signed);
+}
+
+TEST(Issue, WhatIsMadeIsWhatIsReadOfItsBytes) {
+  for (const KeyKind kind : kKinds) {
+    SCOPED_TRACE(name_of(kind));
+    const PrivateKey key = PrivateKey::generate(kind);
+    const Certificate made = issue_self_signed(wish_for({"dev.test", "*.dev.test", "::1"}), key);
+    const Certificate read = Certificate::from_der(made.der());
+    EXPECT_EQ(all_of(CertificateFacts::of(made)), all_of(CertificateFacts::of(read)));
+    EXPECT_EQ(made.weakness(), read.weakness());
+    EXPECT_EQ(made.common_name(), read.common_name());
+    EXPECT_EQ(made.spki_hash(), sha256(key.spki()));
   }
 }
 
