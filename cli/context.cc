@@ -7,21 +7,11 @@
 #include <climits>
 #include <nlohmann/json.hpp>
 
+#include "libtrust/absolute.h"
 #include "libtrust/error.h"
 
 namespace trust {
-namespace {
-
-std::string absolute(const std::string& path) {
-  if (path.starts_with('/')) return path;
-  char buffer[PATH_MAX];
-  if (::getcwd(buffer, sizeof(buffer)) == nullptr) {
-    throw system_error("cannot tell the working directory", errno);
-  }
-  return std::string(buffer) + "/" + path;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Context::Context(Globals globals, Environment environment)
     : globals_(std::move(globals)),
@@ -51,7 +41,7 @@ const Client& Context::client() {
 
 StoreChoice Context::store() const {
   StoreChoice choice = choose_store(globals_.store, environment_, globals_.system);
-  choice.directory = absolute(choice.directory);
+  choice.directory = absolute_path(choice.directory);
   while (choice.directory.size() > 1 && choice.directory.ends_with('/')) {
     choice.directory.pop_back();
   }

@@ -17,7 +17,7 @@ namespace {
 constexpr std::chrono::seconds kLookEvery{10};
 // Who replaces a bundle does so in several steps: the last one counts.
 constexpr std::chrono::milliseconds kSettle{200};
-constexpr std::uint32_t kEvents =
+constexpr std::uint32_t kBaseEvents =
     IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_ATTRIB | IN_ONLYDIR;
 
 std::string look(const std::string& setting, bool system_store) {
@@ -71,7 +71,7 @@ void BaseWatch::follow(const std::string& source) {
     directories.push_back(fs::path(machine).parent_path().parent_path());
   }
   for (const std::string& directory : directories) {
-    const int watch = ::inotify_add_watch(fd_.get(), directory.c_str(), kEvents);
+    const int watch = ::inotify_add_watch(fd_.get(), directory.c_str(), kBaseEvents);
     if (watch >= 0) watches_.push_back(watch);
   }
 }

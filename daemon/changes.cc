@@ -17,6 +17,7 @@
 
 #include "daemon/base_watch.h"
 #include "daemon/resident.h"
+#include "daemon/wake.h"
 #include "libtrust/base.h"
 #include "libtrust/error.h"
 
@@ -36,27 +37,6 @@ constexpr std::string_view kBaseSetting = "base_setting";
 constexpr std::string_view kBaseSource = "base_source";
 constexpr std::string_view kBaseSize = "base_size";
 constexpr std::string_view kBaseCause = "base";
-
-// What went wrong, in words; to be called in a handler.
-std::string what_was_thrown() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "something that is no exception was thrown";
-  }
-}
-
-void signal_event(const Fd& fd) noexcept {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(fd.get(), &one, sizeof one);
-}
-
-void drain(const Fd& fd) noexcept {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto taken = ::read(fd.get(), &count, sizeof count);
-}
 
 } // namespace
 

@@ -155,9 +155,9 @@ std::string read_input() {
 // ---- in the daemon --------------------------------------------------------------
 
 // Takes apart what the process wrote, and believes nothing of it.
-class Answer {
+class ChildAnswer {
  public:
-  explicit Answer(std::string_view bytes) : rest_(bytes) {}
+  explicit ChildAnswer(std::string_view bytes) : rest_(bytes) {}
 
   bool read(DecodedFile& to) {
     while (!rest_.empty()) {
@@ -307,7 +307,7 @@ DecodedFile decode_apart(int fd, std::chrono::milliseconds time) {
     return decoded;
   }
   try {
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && Answer(answer).read(decoded)) {
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0 && ChildAnswer(answer).read(decoded)) {
       return decoded;
     }
   } catch (const Error&) {

@@ -26,8 +26,8 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kMostFiles = 1'000; // of a directory
 constexpr std::size_t kMostLinks = 40;
-constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE |
-                                  IN_DELETE | IN_ATTRIB | IN_MODIFY | IN_ONLYDIR;
+constexpr std::uint32_t kFileEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE |
+                                      IN_DELETE | IN_ATTRIB | IN_MODIFY | IN_ONLYDIR;
 constexpr std::array<std::string_view, 9> kSuffixes{".pem", ".crt", ".cer", ".der",     ".p7b",
                                                     ".p12", ".pfx", ".jks", ".keystore"};
 
@@ -196,7 +196,7 @@ void Files::follow(const std::vector<Watch>& watches) {
   }
   for (const std::string& directory : wanted) {
     // Again also for those that are there: another may have taken the name.
-    const int descriptor = ::inotify_add_watch(inotify_.get(), directory.c_str(), kEvents);
+    const int descriptor = ::inotify_add_watch(inotify_.get(), directory.c_str(), kFileEvents);
     if (descriptor >= 0) {
       directories_[directory] = descriptor;
     } else {

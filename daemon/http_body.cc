@@ -11,7 +11,6 @@ namespace {
 // Eight hex digits and CR LF say more than any limit allows.
 constexpr std::size_t kLongestChunkLine = 10;
 
-Refusal malformed(std::string_view detail) { return {400, "malformed", detail}; }
 Refusal too_large() { return {413, "too_large", "the body of the request is too large"}; }
 
 bool is_hex_digit(char c) noexcept {

@@ -5,11 +5,10 @@
 #include <utility>
 
 #include "daemon/http_target.h"
+#include "daemon/http_text.h"
 
 namespace trust {
 namespace {
-
-Refusal malformed(std::string_view detail) { return {400, "malformed", detail}; }
 
 constexpr bool is_token_char(char c) noexcept {
   if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')) return true;
@@ -43,19 +42,10 @@ bool is_token(std::string_view text) noexcept {
 
 bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
 // `wanted` is lower case.
 bool same_name(std::string_view name, std::string_view wanted) noexcept {
   return name.size() == wanted.size() && std::equal(name.begin(), name.end(), wanted.begin(),
                                                     [](char a, char b) { return lower(a) == b; });
-}
-
-std::string_view trimmed(std::string_view text) noexcept {
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
 }
 
 struct RequestLine {

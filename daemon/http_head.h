@@ -26,6 +26,7 @@ struct Refusal {
   std::string_view code;
   std::string_view detail;
 };
+inline Refusal malformed(std::string_view detail) { return {400, "malformed", detail}; }
 
 struct HeadLimits {
   std::size_t bytes = 16 * 1024;

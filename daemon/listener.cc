@@ -18,6 +18,7 @@
 #include <memory>
 #include <utility>
 
+#include "daemon/socket_port.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
 
@@ -135,17 +136,6 @@ bool is_loopback(const sockaddr_storage& address) {
   sockaddr_in6 in{};
   std::memcpy(&in, &address, sizeof in);
   return IN6_IS_ADDR_LOOPBACK(&in.sin6_addr) != 0;
-}
-
-std::uint16_t port_of(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET) {
-    sockaddr_in in{};
-    std::memcpy(&in, &address, sizeof in);
-    return ntohs(in.sin_port);
-  }
-  sockaddr_in6 in{};
-  std::memcpy(&in, &address, sizeof in);
-  return ntohs(in.sin6_port);
 }
 
 sockaddr_storage address_of(const Fd& fd) {

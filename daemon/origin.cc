@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "daemon/http_text.h"
+
 namespace trust {
 namespace {
 
@@ -13,8 +15,6 @@ constexpr std::string_view kSocketName = "trustd";
 constexpr std::array<std::string_view, 3> kContentTypes = {
     "application/json", "application/x-pem-file", "application/pkix-cert"};
 constexpr std::uint16_t kHttpPort = 80; // the one that a URL and so a Host may leave out
-
-char lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
 bool same(std::string_view a, std::string_view b) noexcept {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),

@@ -11,6 +11,7 @@
 #include <climits>
 #include <cstring>
 
+#include "daemon/socket_port.h"
 #include "libtrust/error.h"
 
 namespace trust {
@@ -31,17 +32,6 @@ std::vector<gid_t> groups_of(int socket) {
   groups.resize(size / sizeof(gid_t));
   groups.shrink_to_fit();
   return groups;
-}
-
-std::uint16_t port_of(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET) {
-    sockaddr_in in{};
-    std::memcpy(&in, &address, sizeof in);
-    return ntohs(in.sin_port);
-  }
-  sockaddr_in6 in{};
-  std::memcpy(&in, &address, sizeof in);
-  return ntohs(in.sin6_port);
 }
 
 std::string address_text(const sockaddr_storage& address) {

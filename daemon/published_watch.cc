@@ -19,8 +19,9 @@ namespace trust {
 namespace {
 
 constexpr const char* kCause = "emitted";
-constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE |
-                                  IN_DELETE | IN_ATTRIB | IN_MODIFY | IN_ONLYDIR;
+constexpr std::uint32_t kPublishedEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM |
+                                           IN_CREATE | IN_DELETE | IN_ATTRIB | IN_MODIFY |
+                                           IN_ONLYDIR;
 // A look at very many files takes a while; this many times as long passes before the next.
 constexpr int kRestsPerLook = 20;
 constexpr std::size_t kMostInSummary = 3;
@@ -59,7 +60,7 @@ void PublishedWatch::follow(const std::vector<std::string>& directories) {
   std::map<std::string, int> now;
   for (const std::string& directory : directories) {
     // Again also for those that are there: another may have taken the name.
-    const int descriptor = ::inotify_add_watch(inotify_.get(), directory.c_str(), kEvents);
+    const int descriptor = ::inotify_add_watch(inotify_.get(), directory.c_str(), kPublishedEvents);
     if (descriptor >= 0) now[directory] = descriptor;
   }
   for (const auto& [directory, descriptor] : followed_) {

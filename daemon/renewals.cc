@@ -11,39 +11,19 @@
 #include <cerrno>
 #include <future>
 
+#include "daemon/wake.h"
 #include "libtrust/error.h"
 #include "libtrust/key_files.h"
 
 namespace trust {
 namespace {
 
-constexpr std::size_t kMostTogether = 100; // due ones that are read at once
+constexpr std::size_t kMostReadAtOnce = 100; // due ones that are read at once
 constexpr UnixTime kFirstRetryS = 60;
 constexpr UnixTime kLastRetryS = 86'400;
 constexpr std::uint32_t kMostDoublings = 11;
 constexpr std::int64_t kFarAwayS = std::int64_t{4} << 30;
 constexpr int kLookAgainMs = 60'000; // after what should not happen
-
-void signal_event(const Fd& fd) noexcept {
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const auto written = ::write(fd.get(), &one, sizeof one);
-}
-
-void drain(const Fd& fd) noexcept {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto taken = ::read(fd.get(), &count, sizeof count);
-}
-
-// What went wrong, in words; to be called in a handler.
-std::string what_was_thrown() {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "something that is no exception was thrown";
-  }
-}
 
 std::string joined(const std::vector<Pattern>& names) {
   std::string text;
@@ -160,7 +140,7 @@ void Renewals::wait() {
 void Renewals::run_due(UnixTime now) {
   for (;;) {
     const auto due =
-        readers_.with([&](Store& store) { return store.identities_due(now, kMostTogether); });
+        readers_.with([&](Store& store) { return store.identities_due(now, kMostReadAtOnce); });
     for (const Identity& identity : due) {
       if (is_hurried()) return;
       try {
@@ -179,7 +159,7 @@ void Renewals::run_due(UnixTime now) {
         postpone(identity, AlertKind::renewal, what_was_thrown());
       }
     }
-    if (due.size() < kMostTogether) return;
+    if (due.size() < kMostReadAtOnce) return;
   }
 }
 

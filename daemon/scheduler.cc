@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "daemon/wake.h"
 #include "libtrust/error.h"
 
 namespace trust {
@@ -18,12 +19,6 @@ namespace {
 
 constexpr std::int64_t kAfterFailure_s = 60;
 constexpr std::int64_t kLongestSleep_s = std::int64_t{10} * 365 * 86400;
-
-// Both are level-triggered: what is not read would be readable for ever.
-void drain(const Fd& fd) noexcept {
-  std::uint64_t count = 0;
-  [[maybe_unused]] const auto taken = ::read(fd.get(), &count, sizeof count);
-}
 
 } // namespace
 

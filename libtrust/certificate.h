@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "libtrust/der.h"
@@ -32,6 +33,9 @@ std::string hex(ByteView bytes);           // lower case
 std::string base64(ByteView bytes);        // RFC 4648 section 4, padded, one line
 std::optional<Bytes> parse_base64(std::string_view text); // strict, canonical; none if malformed
 
+inline constexpr std::size_t kFingerprintDigits = 64;
+bool is_hex(std::string_view text) noexcept; // digits of any case, one at least
+
 // The SHA-256 of a certificate's DER.
 struct Fingerprint {
   Digest bytes{};
@@ -42,6 +46,9 @@ struct Fingerprint {
   std::string text() const { return hex(bytes); }
   auto operator<=>(const Fingerprint&) const = default;
 };
+
+// The least and the greatest digest that begin with these hex digits, kFingerprintDigits at most.
+std::pair<Digest, Digest> digests_with(std::string_view prefix);
 
 inline constexpr std::size_t kMaxCertificateBytes = 100 * 1024;
 // Of a chain, as a peer presents it.

@@ -20,10 +20,6 @@ constexpr int kMaxNesting = 8;
 
 enum class Kind { neither, pkcs7, pkcs12 };
 
-ByteView bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 // By the first bytes; BER too, which Windows writes, so without trusting any length.
 Kind kind_of(ByteView bytes) {
   if (bytes.size() < 16 || bytes[0] != der::kSequence) return Kind::neither;
@@ -267,9 +263,9 @@ std::optional<Contained> read_container(std::string_view bytes, std::string_view
   if (bytes.size() > kMaxImportBytes) return {}; // decode() says so
   const ErrorQueueGuard queue;
   Reader reader(source, ask_password);
-  switch (kind_of(bytes_of(bytes))) {
-    case Kind::pkcs7: return reader.read_pkcs7(bytes_of(bytes));
-    case Kind::pkcs12: return reader.read_pkcs12(bytes_of(bytes));
+  switch (kind_of(view_of(bytes))) {
+    case Kind::pkcs7: return reader.read_pkcs7(view_of(bytes));
+    case Kind::pkcs12: return reader.read_pkcs12(view_of(bytes));
     case Kind::neither: break;
   }
   if (const auto inner = pem_pkcs7(bytes); inner && kind_of(*inner) == Kind::pkcs7) {

@@ -27,10 +27,6 @@ constexpr std::size_t kMaxBodyBytes = kMaxCertificateBytes * 3 / 2; // base64, a
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-ByteView bytes_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-
 std::string mebibytes(std::size_t bytes) { return std::to_string(bytes / (1024 * 1024)) + " MiB"; }
 
 [[noreturn]] void refuse_private_key(std::string_view source, std::size_t line,
@@ -274,7 +270,7 @@ Decoded decode_der(std::string_view bytes, std::string_view source) {
     }
     throw Error(Code::invalid, where + ' ' + why, hint);
   };
-  DerReader reader(bytes_of(bytes));
+  DerReader reader(view_of(bytes));
   while (!reader.done()) {
     const ByteView rest = reader.rest();
     const auto element = reader.next(der::kSequence);

@@ -5,10 +5,15 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 namespace trust {
 
 using ByteView = std::span<const std::uint8_t>;
+
+inline ByteView view_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
 
 // One element: its tag byte, what is in it, and all of it.
 struct DerElement {

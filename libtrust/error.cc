@@ -156,6 +156,16 @@ Error system_error(std::string_view message, int error_number, std::string hint)
       .with_error_number(error_number);
 }
 
+std::string what_was_thrown() {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "something that is no exception was thrown";
+  }
+}
+
 std::string shown(std::string_view text) {
   constexpr std::size_t kMostCharacters = 200;
   const auto is_plain = [](char c) { return c >= 0x20 && c < 0x7f; };

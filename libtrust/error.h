@@ -90,6 +90,9 @@ class Error : public std::exception {
 // EFBIG become storage_full, EROFS read_only, everything else io.
 Error system_error(std::string_view message, int error_number, std::string hint = {});
 
+// What an exception says; to be called in a handler.
+std::string what_was_thrown();
+
 // Text from outside (certificates, labels, peers) made fit to be shown: control, format and
 // bidirectional characters and invalid UTF-8 as \xNN or \u{NNNN}, cut at 200 characters.
 std::string shown(std::string_view text);

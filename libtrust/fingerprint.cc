@@ -109,6 +109,19 @@ std::string pem_of(ByteView der, std::string_view label) {
   return out;
 }
 
+bool is_hex(std::string_view text) noexcept {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+  });
+}
+
+std::pair<Digest, Digest> digests_with(std::string_view prefix) {
+  std::string low(prefix), high(prefix);
+  low.resize(kFingerprintDigits, '0');
+  high.resize(kFingerprintDigits, 'f');
+  return {Fingerprint::parse(low).bytes, Fingerprint::parse(high).bytes};
+}
+
 Fingerprint Fingerprint::parse(std::string_view text) {
   const auto fail = [&]() -> Fingerprint {
     throw Error(Code::invalid, '"' + shown(text) + "\" is not a SHA-256 fingerprint",

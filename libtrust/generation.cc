@@ -30,13 +30,8 @@ namespace {
 
 constexpr std::string_view kTrustDb = "trust.db";
 constexpr const char* kSpareName = ".name"; // becomes the first name that is added
-constexpr std::size_t kMostWarnings = 100;
 // More entries than this, and everything is named anew: it is then not less work to go on.
 constexpr std::size_t kMostEntriesOneByOne = 1000;
-
-ByteView view_of(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 // A name in one of the shared directories.
 struct Name {

@@ -19,6 +19,7 @@
 namespace trust {
 
 inline constexpr const char* kNewGeneration = ".new";
+inline constexpr std::size_t kMostWarnings = 100; // of a publication, that are told
 
 struct GenerationJob {
   int store = -1;     // the directory that holds `current`, open

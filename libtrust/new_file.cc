@@ -18,7 +18,7 @@
 namespace trust {
 namespace {
 
-constexpr std::size_t kBufferBytes = 64 * 1024;
+constexpr std::size_t kWriteBytes = 64 * 1024;
 
 } // namespace
 
@@ -63,9 +63,9 @@ NewFile::~NewFile() {
 
 void NewFile::write(std::string_view bytes) {
   size_ += bytes.size();
-  if (buffer_.size() + bytes.size() > kBufferBytes) flush();
-  if (buffer_.capacity() < kBufferBytes) buffer_.reserve(kBufferBytes);
-  if (bytes.size() <= kBufferBytes) {
+  if (buffer_.size() + bytes.size() > kWriteBytes) flush();
+  if (buffer_.capacity() < kWriteBytes) buffer_.reserve(kWriteBytes);
+  if (bytes.size() <= kWriteBytes) {
     buffer_.append(bytes);
     return;
   }

@@ -26,7 +26,6 @@ namespace {
 constexpr const char* kCurrent = "current";
 constexpr const char* kReserve = ".reserve";
 constexpr const char* kNextLink = ".tmp-next";
-constexpr std::size_t kMostWarnings = 100;
 
 // The number of "gen-42".
 std::optional<GenerationNumber> generation_of(std::string_view name) {

@@ -20,7 +20,7 @@
 namespace trust {
 namespace {
 
-constexpr std::string_view kCurrent = "current";
+constexpr std::string_view kCurrentName = "current";
 
 // A file that is written in the same tick of the clock as it was read in is read again.
 constexpr std::int64_t kClockTick_s = 1;
@@ -94,7 +94,7 @@ class Check {
     const std::string wanted = "gen-" + std::to_string(generation_);
     std::array<char, 64> target{};
     const ssize_t length =
-        ::readlinkat(store_.get(), std::string(kCurrent).c_str(), target.data(), target.size());
+        ::readlinkat(store_.get(), std::string(kCurrentName).c_str(), target.data(), target.size());
     if (length < 0 || std::string_view(target.data(), static_cast<std::size_t>(length)) != wanted) {
       fault("", length < 0 ? "is missing" : "points to another generation");
       return false;
@@ -119,7 +119,7 @@ class Check {
       return;
     }
     state_.faults.push_back(
-        {std::string(kCurrent) + (name.empty() ? "" : '/' + name), std::move(what)});
+        {std::string(kCurrentName) + (name.empty() ? "" : '/' + name), std::move(what)});
   }
 
   void compare(const std::string& name, const Digest& digest) {

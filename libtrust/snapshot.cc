@@ -16,22 +16,7 @@
 namespace trust {
 namespace {
 
-constexpr std::size_t kFingerprintDigits = 64;
 constexpr const char* kDaemonHint = "trustctl start";
-
-bool is_hex(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-  });
-}
-
-// The least and the greatest digest that begin with these hex digits.
-std::pair<Digest, Digest> range_of(std::string_view prefix) {
-  std::string low(prefix), high(prefix);
-  low.resize(kFingerprintDigits, '0');
-  high.resize(kFingerprintDigits, 'f');
-  return {Fingerprint::parse(low).bytes, Fingerprint::parse(high).bytes};
-}
 
 // What is greater than every text with this prefix that we keep: they are ASCII.
 std::string after(std::string_view prefix) { return std::string(prefix) + '\x7f'; }
@@ -207,7 +192,7 @@ Entry Snapshot::find(std::string_view id, std::size_t least_digits) const {
                 "\"" + std::string(id) + "\" is no label, and of a fingerprint at least " +
                     std::to_string(least_digits) + " digits are wanted here",
                 "trustctl list");
-  const auto [low, high] = range_of(id);
+  const auto [low, high] = digests_with(id);
   Query query(impl_->db,
               "SELECT " TRUST_SNAPSHOT_ENTRY
               " FROM entry WHERE fingerprint BETWEEN ? AND ? ORDER BY fingerprint, layer LIMIT 6",

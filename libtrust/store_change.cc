@@ -14,10 +14,6 @@ namespace {
 // generation.
 constexpr std::size_t kAuditedItems = 50;
 
-std::string dumped(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 nlohmann::json audited(const Entry& entry) {
   nlohmann::json json{{"fingerprint", entry.certificate.fingerprint.text()},
                       {"trust", name_of(entry.trust)},
@@ -62,6 +58,10 @@ void check_end(const std::optional<UnixTime>& end, UnixTime now) {
 }
 
 } // namespace
+
+std::string dumped(const nlohmann::json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 void check_reason(std::string_view reason) {
   constexpr std::size_t kMaxReason = 1000;

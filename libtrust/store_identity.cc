@@ -16,7 +16,6 @@ namespace {
 #define TRUST_IDENTITY_TABLES " FROM identity i JOIN certificate c ON c.id = i.certificate "
 
 constexpr int kFirstFact = 19;
-constexpr std::size_t kFingerprintDigits = 64;
 constexpr std::size_t kMostProblemBytes = 1000;
 // What the label of a renewed certificate becomes as long as it is trusted still.
 constexpr const char* kBefore = "-before";
@@ -60,14 +59,6 @@ nlohmann::json audited(const Identity& identity, const Fingerprint& fingerprint)
   for (const Pattern& name : identity.names) json["names"].push_back(name.text());
   if (!identity.after_renew.empty()) json["after_renew"] = identity.after_renew;
   return json;
-}
-
-std::string dumped(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
-bool is_hex(std::string_view text) {
-  return text.find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
 }
 
 Error unknown(std::string_view id) {
@@ -260,14 +251,12 @@ Identity Store::find_identity(std::string_view id, std::size_t least_digits) con
     if (query.step()) return identity_of(query);
   }
   if (!is_hex(id) || id.size() < least_digits || id.size() >= kFingerprintDigits) throw unknown(id);
-  std::string low(id), high(id);
-  low.resize(kFingerprintDigits, '0');
-  high.resize(kFingerprintDigits, 'f');
+  const auto [low, high] = digests_with(id);
   std::vector<Identity> found;
   Query query(impl_->db,
               "SELECT " TRUST_IDENTITY_COLUMNS TRUST_IDENTITY_TABLES
               "WHERE c.fingerprint BETWEEN ? AND ? LIMIT 2",
-              Fingerprint::parse(low).bytes, Fingerprint::parse(high).bytes);
+              low, high);
   while (query.step()) found.push_back(identity_of(query));
   if (found.empty()) throw unknown(id);
   if (found.size() > 1)

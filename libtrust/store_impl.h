@@ -3,6 +3,7 @@
 // is made. Included by store*.cc alone.
 
 #include <functional>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -10,6 +11,9 @@
 #include "libtrust/store.h"
 
 namespace trust {
+
+// As it stands in the audit and in events.
+std::string dumped(const nlohmann::json& json);
 
 // Columns that entry_of reads, in its order; to be joined as below.
 #define TRUST_FACT_COLUMNS                                                                    \

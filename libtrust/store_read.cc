@@ -9,34 +9,6 @@
 namespace trust {
 namespace {
 
-constexpr std::size_t kFingerprintDigits = 64;
-
-bool is_hex(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-  });
-}
-
-std::uint8_t digit(char c) {
-  if (c <= '9') return static_cast<std::uint8_t>(c - '0');
-  return static_cast<std::uint8_t>((c | 0x20) - 'a' + 10);
-}
-
-// The least and the greatest digest that begin with these hex digits.
-std::pair<Digest, Digest> range_of(std::string_view prefix) {
-  Digest low{}, high;
-  high.fill(0xff);
-  for (std::size_t i = 0; i < prefix.size(); ++i) {
-    const std::uint8_t value = digit(prefix[i]);
-    const int shift = i % 2 == 0 ? 4 : 0;
-    const auto mask = static_cast<std::uint8_t>(0x0f << shift);
-    const auto bits = static_cast<std::uint8_t>(value << shift);
-    low[i / 2] = static_cast<std::uint8_t>((low[i / 2] & ~mask) | bits);
-    high[i / 2] = static_cast<std::uint8_t>((high[i / 2] & ~mask) | bits);
-  }
-  return {low, high};
-}
-
 // `text` for LIKE, its own wildcards meant literally.
 std::string like(std::string_view text) {
   std::string pattern = "%";
@@ -108,7 +80,7 @@ Entry Store::find(std::string_view id, std::size_t least_digits) const {
                 "\"" + std::string(id) + "\" is no label, and of a fingerprint at least " +
                     std::to_string(least_digits) + " digits are wanted here",
                 "trustctl list");
-  const auto [low, high] = range_of(id);
+  const auto [low, high] = digests_with(id);
   std::vector<Entry> found;
   Query query(impl_->db,
               "SELECT " TRUST_ENTRY_COLUMNS TRUST_ENTRY_TABLES
@@ -139,7 +111,7 @@ std::vector<Entry> Store::entries(const EntryFilter& filter, std::size_t limit,
   if (filter.text) {
     text = like(*filter.text);
     if (is_hex(*filter.text) && filter.text->size() <= kFingerprintDigits)
-      std::tie(low, high) = range_of(*filter.text);
+      std::tie(low, high) = digests_with(*filter.text);
   }
   std::vector<Entry> found;
   if (filter.expires_before && highest == 0) {

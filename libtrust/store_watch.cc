@@ -70,10 +70,6 @@ std::string cause(std::string_view what, std::int64_t watch) {
 }
 constexpr std::string_view kCauses[] = {"changed", "pin", "unreachable", "weak"};
 
-std::string dumped(const nlohmann::json& json) {
-  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 void tell_watch(Database& db, UnixTime now, std::string_view what, std::int64_t id, WatchKind kind,
                 const std::string& target) {
   tell(db, now, "watch",

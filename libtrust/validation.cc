@@ -84,14 +84,14 @@ void push(const BorrowedX509StackPtr& stack, X509* certificate) {
   if (sk_X509_push(stack.get(), certificate) == 0) throw std::bad_alloc();
 }
 
-bool has(const Certificate& certificate, int nid) {
+bool has_extension(const Certificate& certificate, int nid) {
   return X509_get_ext_by_NID(certificate.x509(), nid, -1) >= 0;
 }
 
 // Policies cost a tree, and without one of these nothing comes of them.
 bool demands_policies(Path path) {
   return std::any_of(path.begin(), path.end(), [](const Certificate* certificate) {
-    return has(*certificate, NID_policy_constraints);
+    return has_extension(*certificate, NID_policy_constraints);
   });
 }
 

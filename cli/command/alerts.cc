@@ -24,7 +24,7 @@ bool is_number(const std::string& text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-std::string absolute(const std::string& path) {
+std::string normal_path(const std::string& path) {
   std::string normal = std::filesystem::absolute(path).lexically_normal();
   while (normal.size() > 1 && normal.back() == '/') normal.pop_back();
   return normal;
@@ -102,7 +102,7 @@ int alerts_ack_command(Context& context, const AckArguments& arguments) {
 int watch_add_command(Context& context, const std::string& target) {
   Json body = context.body();
   if (is_path(target)) {
-    const std::string path = absolute(target);
+    const std::string path = normal_path(target);
     struct stat status {};
     const bool directory = ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
     body[directory ? "directory" : "file"] = path;
@@ -146,7 +146,7 @@ int watch_remove_command(Context& context, const std::string& what) {
   std::string id = what;
   if (!is_number(what)) {
     const std::string wanted =
-        is_path(what) ? absolute(what) : said([&] { return Endpoint::parse(what, 443); }).text();
+        is_path(what) ? normal_path(what) : said([&] { return Endpoint::parse(what, 443); }).text();
     const Json all = list_all(context, "/v1/watches", "watches", {});
     const Json& watches = array_at(all, "watches");
     const auto found = std::find_if(watches.begin(), watches.end(), [&](const Json& watch) {

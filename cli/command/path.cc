@@ -11,7 +11,7 @@
 namespace trust {
 namespace {
 
-constexpr std::size_t kDigitsToRead = 6;
+constexpr std::size_t kFewestDigits = 6; // of a fingerprint
 
 // A text that can stand in a file name as it is; one of hex digits only is a fingerprint or the
 // beginning of one.
@@ -48,7 +48,7 @@ std::string path_in(const std::string& store, const std::string& what) {
     if (!is_readable(path)) throw nothing_called(what);
     return path;
   } else {
-    const Entry entry = Snapshot::open(store).find(what, kDigitsToRead);
+    const Entry entry = Snapshot::open(store).find(what, kFewestDigits);
     path = current + "certs/" + entry.certificate.fingerprint.text() + ".pem";
     if (entry.trust == Trust::distrusted) {
       throw Error(Code::not_found, shown(what) + " is distrusted, so no file holds it",

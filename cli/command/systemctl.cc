@@ -20,7 +20,7 @@ constexpr std::string_view kService = "trustd.service";
 constexpr std::string_view kSocket = "trustd.socket";
 constexpr int kCannotRun = 127;
 
-bool exists(const std::string& path) {
+bool is_there(const std::string& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0;
 }
@@ -29,10 +29,10 @@ bool exists(const std::string& path) {
 
 Systemctl::Systemctl(bool system, const Environment& environment) : system_(system) {
   if (system) {
-    manager_runs_ = exists("/run/systemd/system");
+    manager_runs_ = is_there("/run/systemd/system");
   } else {
     const auto runtime = environment("XDG_RUNTIME_DIR");
-    manager_runs_ = runtime && exists(*runtime + "/systemd/private");
+    manager_runs_ = runtime && is_there(*runtime + "/systemd/private");
   }
 }
 

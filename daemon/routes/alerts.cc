@@ -9,7 +9,7 @@ namespace trust {
 namespace {
 
 // Alerts come and go without a generation, so that none is their tag.
-Answer list(const Call& call) {
+Answer list_alerts(const Call& call) {
   Parameters query(call.request);
   const std::size_t limit = query.limit();
   const std::uint64_t before = query.cursor(0);
@@ -52,7 +52,7 @@ Answer acknowledge(const Call& call) {
 
 std::vector<Route> alerts_routes() {
   return {
-      {"GET", "/v1/alerts", Access::insight, Route::Body::none, always, list},
+      {"GET", "/v1/alerts", Access::insight, Route::Body::none, always, list_alerts},
       {"POST", "/v1/alerts/{id}/ack", Access::change, Route::Body::small, always, acknowledge},
   };
 }

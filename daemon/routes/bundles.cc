@@ -12,7 +12,7 @@
 namespace trust {
 namespace {
 
-constexpr std::size_t kMostBytes = std::size_t{64} << 20;
+constexpr std::size_t kMostFileBytes = std::size_t{64} << 20;
 constexpr int kTries = 3; // the directory may be switched and removed between two looks
 
 // A file of the published generation, whole, with its generation as ETag.
@@ -30,7 +30,7 @@ Response published_file(const Call& call, const std::string& directory, const st
     const GenerationNumber generation =
         target.starts_with("gen-") ? parse_number(target.substr(4)).value_or(0) : 0;
     if (is_known(call.request, generation)) return not_modified(generation);
-    auto bytes = read_file_at(in.get(), name, kMostBytes);
+    auto bytes = read_file_at(in.get(), name, kMostFileBytes);
     if (!bytes) continue;
     Response response;
     response.content_type = content_type;

@@ -11,7 +11,6 @@ namespace trust {
 namespace {
 
 constexpr std::uint64_t kLeastDigits = 6;      // of a fingerprint, to read
-constexpr std::size_t kMostReasonBytes = 1000;
 
 Fingerprint fingerprint_of(const Call& call) { return Fingerprint::parse(call.path_values.at(0)); }
 
@@ -31,7 +30,7 @@ Answer find(const Call& call, Parameters& query, const std::string& id) {
   });
 }
 
-Answer list(const Call& call) {
+Answer list_certificates(const Call& call) {
   Parameters query(call.request);
   if (const auto id = query.text("id")) return find(call, query, *id);
   EntryFilter filter;
@@ -60,7 +59,7 @@ Answer list(const Call& call) {
   });
 }
 
-Answer one(const Call& call) {
+Answer one_certificate(const Call& call) {
   Parameters(call.request).finish();
   const Fingerprint fingerprint = fingerprint_of(call);
   return answer_read(call, [&](Store& store, GenerationNumber) {
@@ -107,7 +106,7 @@ Answer patch(const Call& call) {
       });
 }
 
-Answer remove(const Call& call) {
+Answer remove_certificate(const Call& call) {
   Parameters query(call.request);
   const std::string reason = query.text("reason").value_or("");
   query.finish();
@@ -126,11 +125,12 @@ Answer remove(const Call& call) {
 std::vector<Route> certificates_routes() {
   constexpr auto kNone = Route::Body::none;
   return {
-      {"GET", "/v1/certificates", Access::read, kNone, always, list},
-      {"GET", "/v1/certificates/{fingerprint}", Access::read, kNone, never, one},
+      {"GET", "/v1/certificates", Access::read, kNone, always, list_certificates},
+      {"GET", "/v1/certificates/{fingerprint}", Access::read, kNone, never, one_certificate},
       {"PATCH", "/v1/certificates/{fingerprint}", Access::change, Route::Body::small, always,
        patch},
-      {"DELETE", "/v1/certificates/{fingerprint}", Access::change, kNone, always, remove},
+      {"DELETE", "/v1/certificates/{fingerprint}", Access::change, kNone, always,
+       remove_certificate},
       {"GET", "/v1/certificates/{fingerprint}/pem", Access::read, kNone, never, pem},
   };
 }

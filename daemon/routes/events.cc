@@ -8,7 +8,7 @@
 namespace trust {
 namespace {
 
-constexpr std::size_t kMostAtOnce = 200;
+constexpr std::size_t kMostEventsAtOnce = 200;
 
 std::string text_of_event(const Event& event) {
   std::string text = "id: " + std::to_string(event.number) + "\nevent: " + event.kind + "\ndata: ";
@@ -36,7 +36,7 @@ Answer events(const Call& call) {
     std::string text;
     while (text.size() < max_bytes && seen < service.changes.last_event()) {
       const auto found =
-          service.readers.with([&](Store& store) { return store.events(seen, kMostAtOnce); });
+          service.readers.with([&](Store& store) { return store.events(seen, kMostEventsAtOnce); });
       if (found.empty()) break;
       for (const Event& event : found) {
         if (text.size() >= max_bytes) break;

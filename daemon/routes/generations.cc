@@ -20,7 +20,7 @@ void must_exist(Store& store, GenerationNumber number) {
   }
 }
 
-Answer list(const Call& call) {
+Answer list_generations(const Call& call) {
   Parameters query(call.request);
   const std::size_t limit = query.limit();
   const std::uint64_t cursor = query.cursor(0);
@@ -36,7 +36,7 @@ Answer list(const Call& call) {
   });
 }
 
-Answer one(const Call& call) {
+Answer one_generation(const Call& call) {
   Parameters(call.request).finish();
   const GenerationNumber number = number_of(call);
   return answer_read(call, [&](Store& store, GenerationNumber) {
@@ -98,8 +98,8 @@ Answer rollback(const Call& call) {
 std::vector<Route> generations_routes() {
   constexpr auto kNone = Route::Body::none;
   return {
-      {"GET", "/v1/generations", Access::read, kNone, always, list},
-      {"GET", "/v1/generations/{n}", Access::read, kNone, never, one},
+      {"GET", "/v1/generations", Access::read, kNone, always, list_generations},
+      {"GET", "/v1/generations/{n}", Access::read, kNone, never, one_generation},
       {"GET", "/v1/generations/{n}/diff", Access::read, kNone, always, diff},
       {"POST", "/v1/generations/{n}/rollback", Access::change, Route::Body::small, always,
        rollback},

@@ -12,7 +12,6 @@ namespace trust {
 namespace {
 
 constexpr std::uint64_t kLeastDigits = 6;      // of a fingerprint, to read
-constexpr std::size_t kMostReasonBytes = 1000;
 
 Fingerprint fingerprint_of(const Call& call) { return Fingerprint::parse(call.path_values.at(0)); }
 
@@ -78,7 +77,7 @@ void check(const Call& call, const IdentityRequest& request) {
   }
 }
 
-Answer list(const Call& call) {
+Answer list_identities(const Call& call) {
   Parameters query(call.request);
   const auto id = query.text("id");
   const auto digits = query.number("digits").value_or(kLeastDigits);
@@ -105,7 +104,7 @@ Answer list(const Call& call) {
   });
 }
 
-Answer one(const Call& call) {
+Answer one_identity(const Call& call) {
   Parameters(call.request).finish();
   const Fingerprint fingerprint = fingerprint_of(call);
   return call.service.readers.with([&](Store& store) -> Response {
@@ -236,9 +235,9 @@ std::vector<Route> identities_routes() {
   constexpr auto kNone = Route::Body::none;
   constexpr auto kSmall = Route::Body::small;
   return {
-      {"GET", "/v1/identities", Access::insight, kNone, always, list},
+      {"GET", "/v1/identities", Access::insight, kNone, always, list_identities},
       {"POST", "/v1/identities", Access::change, kSmall, always, make},
-      {"GET", "/v1/identities/{fingerprint}", Access::insight, kNone, always, one},
+      {"GET", "/v1/identities/{fingerprint}", Access::insight, kNone, always, one_identity},
       {"POST", "/v1/identities/{fingerprint}/renew", Access::change, kSmall, always, renew},
       {"DELETE", "/v1/identities/{fingerprint}", Access::change, kNone, always, forget},
       {"GET", "/v1/ca", Access::insight, kNone, always, show_ca},

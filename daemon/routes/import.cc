@@ -15,7 +15,7 @@ namespace trust {
 namespace {
 
 constexpr std::size_t kMostExplained = 1000; // entries whose emission is told with the answer
-constexpr std::size_t kMostNamed = 10; // lines that a sentence names; the list names all
+constexpr std::size_t kMostBadNamed = 10; // lines that a sentence names; the list names all
 
 struct BadLine {
   std::size_t line;
@@ -32,11 +32,11 @@ struct Import {
 std::string sentence_of(const std::vector<BadLine>& bad, std::size_t all, std::string_view source) {
   std::string text = std::to_string(bad.size()) + " of " + std::to_string(all) + " in " +
                      shown(source) + " cannot be taken, so none was: ";
-  for (std::size_t i = 0; i < bad.size() && i < kMostNamed; ++i) {
+  for (std::size_t i = 0; i < bad.size() && i < kMostBadNamed; ++i) {
     if (i > 0) text += "; ";
     text += "line " + std::to_string(bad[i].line) + ": " + bad[i].reason;
   }
-  if (bad.size() > kMostNamed) text += "; …";
+  if (bad.size() > kMostBadNamed) text += "; …";
   return text;
 }
 
@@ -176,7 +176,7 @@ bool is_json(const Request& request) {
   return request.content_type && request.content_type->starts_with("application/json");
 }
 
-Answer add(const Call& call) {
+Answer add_certificates(const Call& call) {
   AddRequest request;
   if (is_json(call.request)) {
     Parameters(call.request).finish();
@@ -199,7 +199,8 @@ Answer add(const Call& call) {
 
 std::vector<Route> import_routes() {
   return {
-      {"POST", "/v1/certificates", Access::change, Route::Body::certificates, always, add},
+      {"POST", "/v1/certificates", Access::change, Route::Body::certificates, always,
+       add_certificates},
   };
 }
 

@@ -8,8 +8,6 @@
 namespace trust {
 namespace {
 
-constexpr std::size_t kMostReasonBytes = 1000;
-
 Response with_etag(Response response, GenerationNumber generation) {
   response.headers.emplace_back("ETag", etag_of(generation));
   return response;
@@ -49,7 +47,7 @@ Answer in_force(const Call& call) {
 
 bool asks_for_a_host(const Request& request) { return request.query_value("host").has_value(); }
 
-Answer list(const Call& call) {
+Answer list_pins(const Call& call) {
   if (asks_for_a_host(call.request)) return in_force(call);
   Parameters query(call.request);
   const std::size_t limit = query.limit();
@@ -72,7 +70,7 @@ std::int64_t id_of(const Call& call) {
   return static_cast<std::int64_t>(*id);
 }
 
-Answer one(const Call& call) {
+Answer one_pin(const Call& call) {
   Parameters(call.request).finish();
   const std::int64_t id = id_of(call);
   return answer_read(call, [&](Store& store, GenerationNumber) {
@@ -82,7 +80,7 @@ Answer one(const Call& call) {
   });
 }
 
-Answer add(const Call& call) {
+Answer add_pin(const Call& call) {
   Parameters(call.request).finish();
   PinsRequest request = PinsRequest::parse(call.request.body);
   const Store::Asked asked = asked_by(call, request.reason);
@@ -99,7 +97,7 @@ Answer add(const Call& call) {
       });
 }
 
-Answer remove(const Call& call) {
+Answer remove_pin(const Call& call) {
   Parameters query(call.request);
   const std::string reason = query.text("reason").value_or("");
   query.finish();
@@ -120,10 +118,10 @@ bool list_blocks(const Request& request) { return !asks_for_a_host(request); }
 std::vector<Route> pins_routes() {
   constexpr auto kNone = Route::Body::none;
   return {
-      {"GET", "/v1/pins", Access::read, kNone, list_blocks, list},
-      {"POST", "/v1/pins", Access::change, Route::Body::small, always, add},
-      {"GET", "/v1/pins/{id}", Access::read, kNone, never, one},
-      {"DELETE", "/v1/pins/{id}", Access::change, kNone, always, remove},
+      {"GET", "/v1/pins", Access::read, kNone, list_blocks, list_pins},
+      {"POST", "/v1/pins", Access::change, Route::Body::small, always, add_pin},
+      {"GET", "/v1/pins/{id}", Access::read, kNone, never, one_pin},
+      {"DELETE", "/v1/pins/{id}", Access::change, kNone, always, remove_pin},
   };
 }
 

@@ -4,19 +4,14 @@
 
 #include <nlohmann/json.hpp>
 
+#include "daemon/http_text.h"
 #include "daemon/routes/parameters.h"
 
 namespace trust {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
-constexpr std::string_view kProblem = "application/problem+json";
-
-std::string_view trimmed(std::string_view text) {
-  while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-  return text;
-}
+constexpr std::string_view kProblemJson = "application/problem+json";
 
 // Calls `visit` with each entity tag of a list.
 template <typename Visit>
@@ -45,7 +40,7 @@ Response json_response(int status, const Json& json) {
 
 Response problem_response(const Json& problem) {
   Response response = json_response(problem.value("status", 500), text_of(problem));
-  response.content_type = kProblem;
+  response.content_type = kProblemJson;
   return response;
 }
 

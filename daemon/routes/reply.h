@@ -31,6 +31,8 @@ Response problem_response(const Json& problem);
 // Of whatever was thrown. What is no Error is logged, and answered without its text.
 Response response_to(const std::exception_ptr& thrown);
 
+inline constexpr std::size_t kMostReasonBytes = 1000; // of a change, as a query says it
+
 // "g42", with its quotes.
 std::string etag_of(GenerationNumber generation);
 // Whether If-None-Match names that generation: then 304 is the answer.

@@ -24,7 +24,7 @@ Json json_of(const SinkState& state) {
   };
 }
 
-Answer list(const Call& call) {
+Answer list_sinks(const Call& call) {
   Parameters(call.request).finish();
   Json array = Json::array();
   if (call.service.sinks != nullptr) {
@@ -58,7 +58,7 @@ Answer test(const Call& call) {
 std::vector<Route> sinks_routes() {
   constexpr auto kNone = Route::Body::none;
   return {
-      {"GET", "/v1/sinks", Access::insight, kNone, never, list},
+      {"GET", "/v1/sinks", Access::insight, kNone, never, list_sinks},
       {"POST", "/v1/sinks/{name}/test", Access::change, Route::Body::small, always, test},
   };
 }

@@ -21,7 +21,7 @@ Json with_history(Store& store, const Watch& watch, std::size_t most) {
 }
 
 // As alerts, watches change without a generation.
-Answer list(const Call& call) {
+Answer list_watches(const Call& call) {
   Parameters query(call.request);
   const std::size_t limit = query.limit();
   const std::uint64_t cursor = query.cursor(0);
@@ -48,7 +48,7 @@ void require_path_right(const Call& call) {
               "sudo trustctl watch add PATH");
 }
 
-Answer add(const Call& call) {
+Answer add_watch(const Call& call) {
   Parameters(call.request).finish();
   const WatchRequest request = WatchRequest::parse(call.request.body);
   if (request.kind != WatchKind::endpoint) require_path_right(call);
@@ -65,7 +65,7 @@ Answer add(const Call& call) {
       });
 }
 
-Answer remove(const Call& call) {
+Answer remove_watch(const Call& call) {
   Parameters query(call.request);
   const std::string reason = query.text("reason").value_or("");
   query.finish();
@@ -83,9 +83,9 @@ Answer remove(const Call& call) {
 
 std::vector<Route> watches_routes() {
   return {
-      {"GET", "/v1/watches", Access::insight, Route::Body::none, always, list},
-      {"POST", "/v1/watches", Access::change, Route::Body::small, always, add},
-      {"DELETE", "/v1/watches/{id}", Access::change, Route::Body::none, always, remove},
+      {"GET", "/v1/watches", Access::insight, Route::Body::none, always, list_watches},
+      {"POST", "/v1/watches", Access::change, Route::Body::small, always, add_watch},
+      {"DELETE", "/v1/watches/{id}", Access::change, Route::Body::none, always, remove_watch},
   };
 }
 

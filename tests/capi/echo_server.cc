@@ -16,10 +16,6 @@
 namespace trust::testing {
 namespace {
 
-void must(bool truth, const char* what) {
-  if (!truth) throw std::runtime_error(std::string("an echo server failed: ") + what);
-}
-
 int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_length,
                     const unsigned char* in, unsigned int in_length, void*) {
   static const unsigned char ours[] = "\x02h2\x08http/1.1";

@@ -7,10 +7,10 @@
 namespace trust {
 namespace {
 
-using testing::Contains;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST(Advice, ASelfSignedLeafIsVerifiedByAll) {
   const auto lines = consequences({{"trust", "leaf"}, {"self_signed", true}}, {});
@@ -45,7 +45,7 @@ TEST(Advice, WhatAWarningSaidIsNotSaidAgain) {
   const Json leaf = {{"trust", "leaf"}, {"self_signed", true}, {"could_sign", true}};
   EXPECT_THAT(consequences(leaf, {}), Contains(HasSubstr("could sign")));
   EXPECT_THAT(consequences(leaf, {"\"x\" could sign other certificates"}),
-              testing::Not(Contains(HasSubstr("could sign"))));
+              ::testing::Not(Contains(HasSubstr("could sign"))));
 }
 
 TEST(Advice, DistrustNeedsNone) {

@@ -5,10 +5,10 @@
 namespace trust {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-class CompletionTest : public testing::Test {
+class CompletionTest : public ::testing::Test {
  protected:
   CompletionTest() {
     root_.options = {{{"--json"}, "", "", {}, false}, {{"--store"}, "DIR", "", {}, false}};

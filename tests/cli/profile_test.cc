@@ -5,7 +5,7 @@
 namespace trust {
 namespace {
 
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 std::size_t count(const std::string& text, const std::string& part) {
   std::size_t number = 0;
@@ -24,7 +24,7 @@ TEST(Profile, InstallingTwiceLeavesOneLine) {
 TEST(Profile, AnotherStoreTakesThePlaceOfTheOneBefore) {
   const std::string before = with_block("a\n", "OLD") + "b\n";
   const std::string after = with_block(before, "NEW");
-  EXPECT_THAT(after, testing::Not(HasSubstr("OLD")));
+  EXPECT_THAT(after, ::testing::Not(HasSubstr("OLD")));
   EXPECT_EQ(without_block(after), "a\nb\n");
 }
 

@@ -27,7 +27,7 @@ TEST(Table, CutsNothingWithoutAWidth) {
   const std::string longest(500, 'x');
   Table table({"A"});
   table.row({longest});
-  EXPECT_THAT(table.text(0, nullptr), testing::HasSubstr(longest));
+  EXPECT_THAT(table.text(0, nullptr), ::testing::HasSubstr(longest));
 }
 
 TEST(Table, WideCharactersTakeTwoColumnsAndCombiningOnesNone) {

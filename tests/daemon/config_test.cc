@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "libtrust/error.h"
 
 namespace trust {
@@ -95,7 +97,9 @@ struct Wrong {
   const char* says;
 };
 
-class WrongConfig : public testing::TestWithParam<Wrong> {};
+void PrintTo(const Wrong& wrong, std::ostream* out) { *out << wrong.says; } // names the test
+
+class WrongConfig : public ::testing::TestWithParam<Wrong> {};
 
 TEST_P(WrongConfig, IsRefusedWithFileLineAndWhatIsExpected) {
   EXPECT_EQ(refusal(GetParam().text), GetParam().says);
@@ -103,7 +107,7 @@ TEST_P(WrongConfig, IsRefusedWithFileLineAndWhatIsExpected) {
 
 INSTANTIATE_TEST_SUITE_P(
     Table, WrongConfig,
-    testing::Values(
+    ::testing::Values(
         Wrong{
             "\n[stor]\n",
             "trustd.toml:2: unknown key stor; known are expiry, hook, limits, listen, renew, sink, "

@@ -41,7 +41,7 @@ std::string post_with(const std::string& fields, const std::string& body = {}) {
          "\r\n" + body;
 }
 
-class Hostile : public testing::TestWithParam<Row> {};
+class Hostile : public ::testing::TestWithParam<Row> {};
 
 TEST_P(Hostile, IsRefusedInASentenceAndCutOff) {
   Serving serving;
@@ -87,7 +87,7 @@ const std::vector<Row> kRows = {
     {"a trailer", post_with("Transfer-Encoding: chunked\r\n", "0\r\nA: b\r\n\r\n"), 400},
 };
 
-INSTANTIATE_TEST_SUITE_P(Sent, Hostile, testing::ValuesIn(kRows));
+INSTANTIATE_TEST_SUITE_P(Sent, Hostile, ::testing::ValuesIn(kRows));
 
 TEST(HostileFront, AHeaderLineOfThreeHundredMegabytesCostsNothing) {
   Serving serving;

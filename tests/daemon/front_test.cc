@@ -14,7 +14,7 @@ namespace trust {
 namespace {
 
 using nlohmann::json;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 TEST(Front, AnswersARequest) {
   Serving serving;

@@ -23,7 +23,7 @@ Framing of_length(std::uint64_t length) {
   return framing;
 }
 
-struct Row {
+struct BodyRow {
   const char* sentence;
   std::string bytes;
   int status; // 0: more is wanted; 200: complete
@@ -31,12 +31,12 @@ struct Row {
   std::string left;
 };
 
-void PrintTo(const Row& row, std::ostream* out) { *out << row.sentence; }
+void PrintTo(const BodyRow& row, std::ostream* out) { *out << row.sentence; }
 
-class ChunkedTable : public testing::TestWithParam<Row> {};
+class ChunkedTable : public ::testing::TestWithParam<BodyRow> {};
 
 TEST_P(ChunkedTable, InOnePiece) {
-  const Row& row = GetParam();
+  const BodyRow& row = GetParam();
   HttpBody body(chunked(), kLimit);
   std::string_view bytes = row.bytes;
   const auto refusal = body.take(bytes);
@@ -48,7 +48,7 @@ TEST_P(ChunkedTable, InOnePiece) {
 }
 
 TEST_P(ChunkedTable, ByteByByte) {
-  const Row& row = GetParam();
+  const BodyRow& row = GetParam();
   HttpBody body(chunked(), kLimit);
   int status = 0;
   std::size_t used = 0;
@@ -64,7 +64,7 @@ TEST_P(ChunkedTable, ByteByByte) {
   }
 }
 
-const std::vector<Row> kRows = {
+const std::vector<BodyRow> kBodyRows = {
     {"chunks are joined", "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n", 200, "hello!", ""},
     {"lengths are hex", "0A\r\n0123456789\r\n0\r\n\r\n", 200, "0123456789", ""},
     {"what follows is left", "1\r\na\r\n0\r\n\r\nGET /", 200, "a", "GET /"},
@@ -91,7 +91,7 @@ const std::vector<Row> kRows = {
      std::string(64, 'a'), ""},
 };
 
-INSTANTIATE_TEST_SUITE_P(Sentences, ChunkedTable, testing::ValuesIn(kRows));
+INSTANTIATE_TEST_SUITE_P(Sentences, ChunkedTable, ::testing::ValuesIn(kBodyRows));
 
 TEST(HttpBody, ALengthIsTakenInPieces) {
   HttpBody body(of_length(5), kLimit);

@@ -13,9 +13,9 @@
 namespace trust {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
-using testing::Pair;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Pair;
 
 // The status that a head gets, however it is cut; 200 when it is right, 0 when it is unfinished.
 int status_of(const std::string& bytes, const HeadLimits& limits = {}) {
@@ -36,13 +36,13 @@ int status_byte_by_byte(const std::string& bytes) {
   return 0;
 }
 
-struct Row {
+struct HeadRow {
   const char* sentence;
   std::string bytes;
   int status;
 };
 
-void PrintTo(const Row& row, std::ostream* out) { *out << row.sentence; }
+void PrintTo(const HeadRow& row, std::ostream* out) { *out << row.sentence; }
 
 const std::string kHost = "Host: localhost\r\n";
 
@@ -51,7 +51,7 @@ std::string with(const std::string& fields) {
 }
 std::string line(const std::string& request_line) { return request_line + "\r\n" + kHost + "\r\n"; }
 
-class HeadTable : public testing::TestWithParam<Row> {};
+class HeadTable : public ::testing::TestWithParam<HeadRow> {};
 
 TEST_P(HeadTable, HasItsStatus) { EXPECT_EQ(status_of(GetParam().bytes), GetParam().status); }
 
@@ -59,7 +59,7 @@ TEST_P(HeadTable, HasItsStatusHoweverItArrives) {
   EXPECT_EQ(status_byte_by_byte(GetParam().bytes), GetParam().status);
 }
 
-const std::vector<Row> kRows = {
+const std::vector<HeadRow> kHeadRows = {
     {"a plain request is right", with(""), 200},
     {"HEAD is right", line("HEAD / HTTP/1.1"), 200},
     {"unknown fields are right", with("X-Whatever: 1\r\n"), 200},
@@ -155,7 +155,7 @@ const std::vector<Row> kRows = {
     {"a CR whose LF is on the way", "GET / HTTP/1.1\r\nHost: a\r\n\r", 0},
 };
 
-INSTANTIATE_TEST_SUITE_P(Sentences, HeadTable, testing::ValuesIn(kRows));
+INSTANTIATE_TEST_SUITE_P(Sentences, HeadTable, ::testing::ValuesIn(kHeadRows));
 
 Head right(const std::string& bytes) {
   auto head = parse_head(bytes);

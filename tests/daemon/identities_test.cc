@@ -15,6 +15,7 @@
 #include "libtrust/error.h"
 #include "libtrust/key_files.h"
 #include "tests/daemon/rest.h"
+#include "tests/libtrust/mint.h"
 
 namespace trust {
 namespace {
@@ -25,9 +26,8 @@ using testing::Asking;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::kDay;
 using testing::Rest;
-
-constexpr UnixTime kDay = 86'400;
 
 std::string contents(const std::string& path) {
   std::ifstream file(path, std::ios::binary);

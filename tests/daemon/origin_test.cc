@@ -29,7 +29,7 @@ constexpr bool kTcp = false;
 const std::nullopt_t kNone = std::nullopt;
 const std::string kJson = "application/json";
 
-class OriginTable : public testing::TestWithParam<Row> {};
+class OriginTable : public ::testing::TestWithParam<Row> {};
 
 TEST_P(OriginTable, IsDecided) {
   const Row& row = GetParam();
@@ -118,7 +118,7 @@ const std::vector<Row> kRows = {
      true, Code::misdirected},
 };
 
-INSTANTIATE_TEST_SUITE_P(Sentences, OriginTable, testing::ValuesIn(kRows));
+INSTANTIATE_TEST_SUITE_P(Sentences, OriginTable, ::testing::ValuesIn(kRows));
 
 } // namespace
 } // namespace trust

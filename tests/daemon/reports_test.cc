@@ -20,11 +20,12 @@
 #include "daemon/reported.h"
 #include "libtrust/error.h"
 #include "tests/daemon/serving.h"
+#include "tests/libtrust/mint.h"
 
 namespace trust {
 namespace {
 
-constexpr UnixTime kNow = 1'800'000'000;
+using testing::kNow;
 
 Report report_for(const std::string& host, std::uint8_t fingerprint = 1) {
   Report report;

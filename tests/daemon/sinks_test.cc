@@ -29,26 +29,26 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using What = Notice::What;
 
-constexpr UnixTime kNow = 1'764'000'000;
+constexpr UnixTime kRaised = 1'764'000'000;
 
 Notice notice(std::uint64_t number, std::int64_t alert, What what = What::raised,
               Severity severity = Severity::warning) {
   Notice made;
   made.number = number;
-  made.at = kNow;
+  made.at = kRaised;
   made.what = what;
   made.alert.id = alert;
   made.alert.kind = AlertKind::expiring;
   made.alert.severity = severity;
   made.alert.target = "host-" + std::to_string(alert) + ".test";
   made.alert.summary = made.alert.target + " ends in 2 days";
-  made.alert.raised_at = kNow - 60;
-  if (what == What::resolved) made.alert.resolved_at = kNow;
+  made.alert.raised_at = kRaised - 60;
+  if (what == What::resolved) made.alert.resolved_at = kRaised;
   return made;
 }
 
 Delivery delivery_of(std::vector<Notice> notices) {
-  return {"0123456789abcdef-1-9", "machine", kNow, false, std::move(notices)};
+  return {"0123456789abcdef-1-9", "machine", kRaised, false, std::move(notices)};
 }
 
 std::vector<std::uint64_t> numbers(const std::vector<Notice>& notices) {
@@ -70,38 +70,38 @@ std::string refusal(Do&& act) {
 // ---- what is worth telling --------------------------------------------------------
 
 TEST(WorthTelling, WhatIsOpenAndWhatWasResolved) {
-  EXPECT_THAT(numbers(worth_telling({notice(1, 1), notice(2, 2, What::resolved)}, kNow, false)),
+  EXPECT_THAT(numbers(worth_telling({notice(1, 1), notice(2, 2, What::resolved)}, kRaised, false)),
               ElementsAre(1, 2));
 }
 
 TEST(WorthTelling, NotWhatCameAndWentMeanwhile) {
   Notice raised = notice(1, 1);
-  raised.alert.resolved_at = kNow;
-  EXPECT_THAT(numbers(worth_telling({raised, notice(2, 1, What::resolved)}, kNow, false)),
+  raised.alert.resolved_at = kRaised;
+  EXPECT_THAT(numbers(worth_telling({raised, notice(2, 1, What::resolved)}, kRaised, false)),
               ElementsAre());
 }
 
 TEST(WorthTelling, NotWhatItsSuccessorSays) {
   Notice passed = notice(1, 1);
-  passed.alert.resolved_at = kNow;
-  EXPECT_THAT(numbers(worth_telling({passed, notice(2, 2)}, kNow, false)), ElementsAre(2));
+  passed.alert.resolved_at = kRaised;
+  EXPECT_THAT(numbers(worth_telling({passed, notice(2, 2)}, kRaised, false)), ElementsAre(2));
 }
 
 TEST(WorthTelling, NotWhatWasAcknowledgedBeforeItWasTold) {
   Notice acknowledged = notice(1, 1);
-  acknowledged.alert.acknowledged_at = kNow - 1;
-  EXPECT_THAT(numbers(worth_telling({acknowledged}, kNow, false)), ElementsAre());
-  acknowledged.alert.acknowledged_until = kNow - 1;
-  EXPECT_THAT(numbers(worth_telling({acknowledged}, kNow, false)), ElementsAre(1));
+  acknowledged.alert.acknowledged_at = kRaised - 1;
+  EXPECT_THAT(numbers(worth_telling({acknowledged}, kRaised, false)), ElementsAre());
+  acknowledged.alert.acknowledged_until = kRaised - 1;
+  EXPECT_THAT(numbers(worth_telling({acknowledged}, kRaised, false)), ElementsAre(1));
 }
 
 TEST(WorthTelling, ANewSinkHearsOfWhatIsOpenAlone) {
-  EXPECT_THAT(numbers(worth_telling({notice(1, 1), notice(2, 2, What::resolved)}, kNow, true)),
+  EXPECT_THAT(numbers(worth_telling({notice(1, 1), notice(2, 2, What::resolved)}, kRaised, true)),
               ElementsAre(1));
 }
 
 TEST(WorthTelling, OfOneAlertTheLast) {
-  EXPECT_THAT(numbers(worth_telling({notice(1, 1), notice(2, 1, What::reminded)}, kNow, false)),
+  EXPECT_THAT(numbers(worth_telling({notice(1, 1), notice(2, 1, What::reminded)}, kRaised, false)),
               ElementsAre(2));
 }
 
@@ -204,23 +204,23 @@ TEST(WebhookBody, AlertmanagerKnowsAnAlertByLabelsThatStay) {
   EXPECT_EQ(open["labels"]["alertname"], "TrustExpiring");
   EXPECT_EQ(open["labels"]["target"], "host-1.test");
   EXPECT_EQ(open["annotations"]["threshold"], "14d");
-  EXPECT_EQ(open["endsAt"], rfc3339(kNow + 3600));
+  EXPECT_EQ(open["endsAt"], rfc3339(kRaised + 3600));
   one.what = What::resolved;
-  one.alert.resolved_at = kNow;
+  one.alert.resolved_at = kRaised;
   one.alert.threshold = "7d";
   const auto resolved = of(one);
   EXPECT_EQ(resolved["labels"], open["labels"]);
-  EXPECT_EQ(resolved["endsAt"], rfc3339(kNow));
+  EXPECT_EQ(resolved["endsAt"], rfc3339(kRaised));
   one = notice(1, 1);
-  one.alert.acknowledged_at = kNow;
-  EXPECT_EQ(of(one)["endsAt"], rfc3339(kNow));
+  one.alert.acknowledged_at = kRaised;
+  EXPECT_EQ(of(one)["endsAt"], rfc3339(kRaised));
   one.alert.kind = AlertKind::not_yet_valid;
   EXPECT_EQ(of(one)["labels"]["alertname"], "TrustNotYetValid");
 }
 
 TEST(Signature, IsWhatOpensslComputes) {
   // printf '1764000000.an-id.{"a":1}' | openssl dgst -sha256 -hmac 0123456789abcdef
-  EXPECT_EQ(signature_field("0123456789abcdef", kNow, "an-id", "{\"a\":1}"),
+  EXPECT_EQ(signature_field("0123456789abcdef", kRaised, "an-id", "{\"a\":1}"),
             "t=1764000000,id=an-id,v1="
             "54f36c24f422fa3879fab50f2b62cea5a6f432cf08c223bf851a6cba774e78a0");
 }

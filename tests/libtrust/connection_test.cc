@@ -24,6 +24,7 @@ namespace trust {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::bytes;
 using ::testing::HasSubstr;
 using testing::Line;
 using testing::LiveStore;
@@ -34,10 +35,6 @@ using testing::tls_context;
 using testing::tls_echo;
 using testing::tls_talk;
 using testing::TlsLine;
-
-std::span<const std::uint8_t> bytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 Minted loopback(const std::string& name = "dev.test") {
   return mint({.common_name = name, .sans = {"DNS:" + name, "IP:127.0.0.1"}, .ca = false});

@@ -13,10 +13,9 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using testing::kNow;
 using testing::mint;
 using testing::Minted;
-
-constexpr UnixTime kNow = 1'800'000'000;
 
 // Certificates of one name and key, and what is decided of them.
 class Anchors : public ::testing::Test {

@@ -5,12 +5,14 @@
 #include <limits>
 
 #include "libtrust/error.h"
+#include "tests/libtrust/mint.h"
 
 namespace trust {
 namespace {
 
+using testing::kDay;
+
 constexpr UnixTime kNoon = 1795434240; // 2026-11-23T11:44:00Z
-constexpr std::int64_t kDay = 86400;
 
 TEST(Rfc3339, WritesUtc) {
   EXPECT_EQ(rfc3339(0), "1970-01-01T00:00:00Z");

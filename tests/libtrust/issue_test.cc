@@ -17,8 +17,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::kDay;
+using testing::kNow;
 
-constexpr UnixTime kNow = 1'800'000'000;
 constexpr KeyKind kKinds[] = {KeyKind::ecdsa_p256, KeyKind::rsa_2048, KeyKind::rsa_4096,
                               KeyKind::ed25519};
 

@@ -22,7 +22,7 @@ Environment environment_of(std::map<std::string, std::string, std::less<>> varia
   };
 }
 
-class LayoutTest : public testing::Test {
+class LayoutTest : public ::testing::Test {
  protected:
   LayoutTest() {
     std::string pattern = (fs::temp_directory_path() / "layout.XXXXXX").string();
@@ -92,7 +92,7 @@ TEST_F(LayoutTest, RelativeVariablesAreRefused) {
       ADD_FAILURE() << variable;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), Code::invalid);
-      EXPECT_THAT(error.message(), testing::HasSubstr(variable));
+      EXPECT_THAT(error.message(), ::testing::HasSubstr(variable));
     }
   }
 }
@@ -158,9 +158,9 @@ TEST_F(LayoutTest, SocketsAreTriedInOrder) {
   for (const auto& candidate : socket_candidates({}, environment, false)) {
     addresses.push_back(candidate.address);
   }
-  EXPECT_THAT(addresses, testing::ElementsAre("/run/user/1000/trustd/trustd.sock",
-                                              "/home/ann/.local/state/trustd/trustd.sock",
-                                              "/run/trustd/trustd.sock"));
+  EXPECT_THAT(addresses, ::testing::ElementsAre("/run/user/1000/trustd/trustd.sock",
+                                                "/home/ann/.local/state/trustd/trustd.sock",
+                                                "/run/trustd/trustd.sock"));
 }
 
 TEST_F(LayoutTest, ANamedSocketIsTheOnlyOne) {

@@ -10,12 +10,6 @@
 namespace trust::testing {
 namespace {
 
-template <typename Result>
-Result must(Result result, const char* what) {
-  if (!result) throw std::runtime_error(std::string("minting failed: ") + what);
-  return result;
-}
-
 std::string drained(const BioPtr& bio) {
   char* data = nullptr;
   const long length = BIO_get_mem_data(bio.get(), &data);

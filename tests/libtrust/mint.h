@@ -5,9 +5,13 @@
 //   const Minted ca = mint({.common_name = "Test CA", .ca = true});
 //   const Minted leaf = mint({.common_name = "dev.test", .sans = {"DNS:dev.test"}}, &ca);
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
+#include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,6 +42,18 @@ class Key {
 };
 
 inline constexpr std::int64_t kDay = 86400;
+inline constexpr UnixTime kNow = 1'800'000'000; // a present, for tests that pass the time in
+
+inline std::span<const std::uint8_t> bytes(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+// `result`, or an exception that says what failed.
+template <typename Result>
+Result must(Result result, const char* what) {
+  if (!result) throw std::runtime_error(std::string(what) + " failed");
+  return result;
+}
 
 struct Mint {
   std::string common_name = "dev.test"; // "": an empty subject

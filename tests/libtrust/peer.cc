@@ -15,12 +15,6 @@
 namespace trust::testing {
 namespace {
 
-template <typename Result>
-Result must(Result result, const char* what) {
-  if (!result) throw std::runtime_error(std::string("a test server failed: ") + what);
-  return result;
-}
-
 // False if `stop` became readable first.
 bool readable(int fd, int stop) {
   std::array<pollfd, 2> items{pollfd{fd, POLLIN, 0}, pollfd{stop, POLLIN, 0}};

@@ -19,16 +19,13 @@ namespace trust {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::bytes;
 using testing::LiveStore;
 using testing::mint;
 using testing::Minted;
 using testing::Server;
 using testing::tls_echo;
 using Steady = std::chrono::steady_clock;
-
-std::span<const std::uint8_t> bytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 Minted loopback(const std::string& name) {
   return mint({.common_name = name, .sans = {"IP:127.0.0.1"}, .ca = false});

@@ -25,6 +25,7 @@ namespace trust {
 namespace {
 
 using namespace std::chrono_literals;
+using testing::bytes;
 using testing::LiveStore;
 using testing::mint;
 using testing::Minted;
@@ -33,10 +34,6 @@ using testing::tls_context;
 using testing::tls_echo;
 using testing::tls_talk;
 using testing::TlsLine;
-
-std::span<const std::uint8_t> bytes(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 
 std::string ask(Connection& connection, std::string_view text) {
   connection.write(bytes(text));

@@ -21,10 +21,10 @@ using testing::Mint;
 using testing::Minted;
 using ::testing::Not;
 
-const UnixTime kNow = system_clock_now();
+const UnixTime kToday = system_clock_now();
 
 Proposal of_file(const Mint& what, const Wish& wish = {}) {
-  return propose(mint(what).certificate, "dir/file.pem", wish, kNow);
+  return propose(mint(what).certificate, "dir/file.pem", wish, kToday);
 }
 
 Error refusal(const Mint& what, const Wish& wish = {}) {
@@ -62,10 +62,10 @@ TEST(ProposeAFile, IsALeafOrARootByWhatItSays) {
 }
 
 TEST(ProposeAFile, SaysThatPublishedFilesDoNotEndByThemselves) {
-  const Wish wish{.expires_at = kNow + 60};
+  const Wish wish{.expires_at = kToday + 60};
   EXPECT_THAT(of_file({.sans = {"DNS:dev.test"}, .ca = false}, wish).warnings,
               Contains(HasSubstr("do not end by themselves")));
-  const Wish scoped{.hosts = patterns({"**.dev.test"}), .expires_at = kNow + 60};
+  const Wish scoped{.hosts = patterns({"**.dev.test"}), .expires_at = kToday + 60};
   EXPECT_THAT(of_file({.common_name = "CA", .ca = true}, scoped).warnings,
               Not(Contains(HasSubstr("do not end by themselves"))));
 }
@@ -104,17 +104,17 @@ TEST(ProposeAFile, ARootIsACa) {
 TEST(ProposeAFile, RefusesWhatHasExpired) {
   const Error error = refusal({.common_name = "Old \x1b[2J CA",
                                .ca = true,
-                               .not_before = kNow - 40 * kDay,
-                               .not_after = kNow - 3 * kDay});
+                               .not_before = kToday - 40 * kDay,
+                               .not_after = kToday - 3 * kDay});
   EXPECT_EQ(error.code(), Code::invalid);
   EXPECT_THAT(error.message(), HasSubstr("\"Old \\x1b[2J CA\" expired on "));
   EXPECT_THAT(error.message(), HasSubstr("3 days ago"));
-  EXPECT_EQ(refusal({.ca = true, .not_after = kNow}).message(), "accepted")
+  EXPECT_EQ(refusal({.ca = true, .not_after = kToday}).message(), "accepted")
       << "the last second is valid";
 }
 
 TEST(ProposeAFile, TakesWhatIsNotYetValidAndSaysSo) {
-  EXPECT_THAT(of_file({.common_name = "CA", .ca = true, .not_before = kNow + 3 * kDay}).warnings,
+  EXPECT_THAT(of_file({.common_name = "CA", .ca = true, .not_before = kToday + 3 * kDay}).warnings,
               ElementsAre(HasSubstr("is not valid before")));
   EXPECT_THAT(of_file({.common_name = "CA", .ca = true}).warnings, IsEmpty());
 }
@@ -155,7 +155,7 @@ TEST(ProposeAFile, SaysByWhatFilesAreWiderThanTheScope) {
 }
 
 TEST(ProposeAFile, DistrustsWhatItWouldNotTrust) {
-  const Mint old = {.ca = false, .not_after = kNow - kDay, .key = Key::rsa(1024)};
+  const Mint old = {.ca = false, .not_after = kToday - kDay, .key = Key::rsa(1024)};
   EXPECT_EQ(of_file(old, {.trust = Trust::distrusted}).trust, Trust::distrusted);
   EXPECT_EQ(refusal(old, {.trust = Trust::distrusted, .hosts = patterns({"a.test"})}).code(),
             Code::invalid);
@@ -166,7 +166,7 @@ TEST(ProposeAFile, DistrustsWhatItWouldNotTrust) {
 class ProposeAServer : public ::testing::Test {
  protected:
   Proposal of(const std::vector<Certificate>& chain, const Wish& wish = {}) const {
-    return propose(endpoint_, chain, wish, kNow);
+    return propose(endpoint_, chain, wish, kToday);
   }
   std::string refusal_of(const std::vector<Certificate>& chain, const Wish& wish = {}) const {
     try {
@@ -240,7 +240,7 @@ TEST_F(ProposeAServer, WhatOnlyBearsTheIssuersNameIsNotItsIssuer) {
 }
 
 TEST_F(ProposeAServer, PassesOverACaThatHasExpired) {
-  const Minted old_root = mint({.common_name = "Old", .ca = true, .not_after = kNow - kDay});
+  const Minted old_root = mint({.common_name = "Old", .ca = true, .not_after = kToday - kDay});
   const Minted middle = mint({.common_name = "Middle 2", .ca = true}, &old_root);
   const Minted server = mint({.sans = {"DNS:api.dev.test"}, .ca = false}, &middle);
   EXPECT_EQ(
@@ -271,7 +271,7 @@ TEST_F(ProposeAServer, SaysWhatTheRootDoesNotMend) {
   EXPECT_THAT(of({other.certificate, middle_.certificate}).warnings,
               Contains(HasSubstr("does not name api.dev.test")));
   const Minted old =
-      mint({.sans = {"DNS:api.dev.test"}, .ca = false, .not_after = kNow - kDay}, &middle_);
+      mint({.sans = {"DNS:api.dev.test"}, .ca = false, .not_after = kToday - kDay}, &middle_);
   EXPECT_THAT(of({old.certificate, middle_.certificate}).warnings,
               Contains(HasSubstr("own certificate expired on")));
   EXPECT_THAT(refusal_of({old.certificate}), HasSubstr("expired on"));

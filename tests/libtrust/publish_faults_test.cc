@@ -26,13 +26,12 @@
 namespace trust {
 namespace {
 
+using testing::kNow;
 using testing::mint;
 using testing::Minted;
 using testing::Published;
 using testing::read_published;
 namespace fs = std::filesystem;
-
-constexpr UnixTime kNow = 1'800'000'000;
 
 Minted minted(const std::string& name, bool ca, const std::optional<testing::Key>& key = {}) {
   return mint({.common_name = name,

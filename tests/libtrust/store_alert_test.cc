@@ -11,7 +11,8 @@
 namespace trust {
 namespace {
 
-constexpr UnixTime kNow = 1'800'000'000;
+using testing::kNow;
+
 constexpr UnixTime kOneDay = 86400;
 
 class StoreAlertTest : public ::testing::Test {

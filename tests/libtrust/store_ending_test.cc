@@ -17,10 +17,10 @@ namespace trust {
 namespace {
 
 using testing::kDay;
+using testing::kNow;
 using testing::mint;
 using testing::Minted;
 
-constexpr UnixTime kNow = 1'800'000'000;
 const Store::Asked kAsked{{1000, 42, "/bin/test"}, "", {}};
 
 class StoreEndingTest : public ::testing::Test {

@@ -16,8 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using testing::kDay;
-
-constexpr UnixTime kNow = 1'800'000'000;
+using testing::kNow;
 
 class StoreIdentity : public ::testing::Test {
  protected:

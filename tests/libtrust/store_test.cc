@@ -13,10 +13,9 @@
 namespace trust {
 namespace {
 
+using testing::kNow;
 using testing::mint;
 using testing::Minted;
-
-constexpr UnixTime kNow = 1'800'000'000;
 
 class StoreTest : public ::testing::Test {
  protected:

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include "libtrust/error.h"
+#include "tests/libtrust/mint.h"
 
 namespace trust {
 namespace {
 
-constexpr std::int64_t kDay = 86400;
+using testing::kDay;
+
 constexpr UnixTime kBegin = 1'800'000'000;
 
 Thresholds of(std::initializer_list<const char*> texts) {

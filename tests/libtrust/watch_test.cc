@@ -12,10 +12,10 @@ namespace {
 
 using testing::kDay;
 using testing::Key;
+using testing::kNow;
 using testing::mint;
 using testing::Minted;
 
-constexpr UnixTime kNow = 1'800'000'000;
 constexpr std::int64_t kInterval = 6 * 3600;
 
 Facet facet(int key, std::optional<int> anchor, bool is_public,
