@@ -128,6 +128,55 @@ TEST_F(ChangesTest, WhatComesWhileOthersAreStoredIsPublishedWithThem) {
   EXPECT_EQ(changes->published(), 2U);
 }
 
+TEST_F(ChangesTest, OfManyAtOnceThoseThatSucceedHearThatTheyAreStoredBeforeTheyAreAnswered) {
+  constexpr std::size_t kCount = 20;
+  constexpr std::size_t kBad = 7;
+  const auto changes = start();
+  struct Heard {
+    std::thread::id stored;
+    int answers = 0;
+    bool failed = false;
+  };
+  std::vector<Heard> heard(kCount); // each is written by one thread after another
+  std::promise<void> all;
+  std::size_t left = kCount;
+  const auto submit = [&](std::size_t i) {
+    changes->submit(
+        [i](Store& store) {
+          if (i == kBad) throw Error(Code::conflict, "not this one");
+          store.add_pins({}, {pin_for("h" + std::to_string(i) + ".test")});
+        },
+        [&, i](const Changes::Outcome& outcome) {
+          ++heard[i].answers;
+          heard[i].failed = outcome.failure != nullptr;
+          if (--left == 0) all.set_value();
+        },
+        [&, i] {
+          EXPECT_EQ(heard[i].answers, 0);
+          heard[i].stored = std::this_thread::get_id();
+        });
+  };
+  // One that is being made has the rest wait, so that all are published together.
+  std::promise<std::thread::id> maker;
+  changes->submit(
+      [&](Store& store) {
+        store.add_pins({}, {pin_for("first.test")});
+        maker.set_value(std::this_thread::get_id());
+        for (std::size_t i = 0; i < kCount; ++i) submit(i);
+      },
+      [](const Changes::Outcome&) {});
+  auto answered = all.get_future();
+  ASSERT_EQ(answered.wait_for(kPatience), std::future_status::ready);
+  const std::thread::id own = maker.get_future().get();
+  for (std::size_t i = 0; i < kCount; ++i) {
+    EXPECT_EQ(heard[i].answers, 1) << i;
+    EXPECT_EQ(heard[i].failed, i == kBad) << i;
+    EXPECT_EQ(heard[i].stored == std::thread::id(), i == kBad) << i;
+    EXPECT_NE(heard[i].stored, own) << i;
+  }
+  EXPECT_EQ(changes->published(), kCount);
+}
+
 TEST_F(ChangesTest, WhatThrowsUndoesItselfAlone) {
   const auto changes = start();
   std::promise<Changes::Outcome> refused;
