@@ -224,7 +224,7 @@ class GenerationWriter {
       for (const char* name : {"bundle.pem", "extra.pem", "truststore.p12"}) link_before(name);
       if (keeps) job_.pieces->complete(header_);
     } else if (keeps) {
-      amend_pieces(std::move(affected.pieces));
+      amend_pieces(affected);
       write_kept_bundles();
     } else {
       write_bundles();
@@ -415,11 +415,11 @@ class GenerationWriter {
   }
 
   // From those of the generation before.
-  void amend_pieces(std::vector<std::pair<CertificateFacts, Pieces>> fresh) {
+  void amend_pieces(Affected& affected) {
     KeptPieces& kept = *job_.pieces;
     kept.open();
     for (const std::uint32_t subject : affected_) kept.remove(subject);
-    for (auto& [of, pieces] : fresh) kept.put(of, std::move(pieces));
+    for (auto& [of, pieces] : affected.pieces) kept.put(of, std::move(pieces));
   }
 
   void write_kept_bundles() {

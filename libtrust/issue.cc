@@ -108,8 +108,7 @@ bool put_public_key(X509* x509, EVP_PKEY* key) {
   const auto bits = inner.next(der::kBitString);
   if (!algorithm || !bits || bits->content.empty() || bits->content.front() != 0) return false;
   const unsigned char* at = algorithm->whole.data();
-  const AlgorithmPtr read(
-      d2i_X509_ALGOR(nullptr, &at, static_cast<long>(algorithm->whole.size())));
+  const AlgorithmPtr read(d2i_X509_ALGOR(nullptr, &at, static_cast<long>(algorithm->whole.size())));
   must(read != nullptr, "public key");
   const ASN1_OBJECT* kind = nullptr;
   const void* curve = nullptr;
@@ -122,11 +121,11 @@ bool put_public_key(X509* x509, EVP_PKEY* key) {
   Asn1ObjectPtr own_kind(OBJ_dup(kind));
   Asn1ObjectPtr own_curve(has_curve ? OBJ_dup(static_cast<const ASN1_OBJECT*>(curve)) : nullptr);
   OpensslBytes own(static_cast<unsigned char*>(OPENSSL_memdup(content.data(), content.size())));
-  must(own_kind && (own_curve || !has_curve) && own &&
-           X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x509), own_kind.get(), parameters,
-                                  own_curve.get(), own.get(),
-                                  static_cast<int>(content.size())) == 1,
-       "public key");
+  must(
+      own_kind && (own_curve || !has_curve) && own &&
+          X509_PUBKEY_set0_param(X509_get_X509_PUBKEY(x509), own_kind.get(), parameters,
+                                 own_curve.get(), own.get(), static_cast<int>(content.size())) == 1,
+      "public key");
   static_cast<void>(own_kind.release());
   static_cast<void>(own_curve.release());
   static_cast<void>(own.release());

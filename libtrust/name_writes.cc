@@ -42,8 +42,7 @@ void NameWrites::write_rest(Temporaries temporaries) {
       temporary = NewFile::Place{aside_, spare != nullptr ? spare : own_name.c_str()};
     }
     file.directory->write(file.name, file.bytes, temporary ? &*temporary : nullptr);
-    for (const Name& link : file.links)
-      link.directory->link(*file.directory, file.name, link.name);
+    for (const Name& link : file.links) link.directory->link(*file.directory, file.name, link.name);
   }
 }
 

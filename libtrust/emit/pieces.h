@@ -25,9 +25,7 @@ struct Pieces {
   std::size_t extra_size = 0;
   Bytes bags;
 
-  std::string_view extra() const noexcept {
-    return std::string_view(bundle).substr(0, extra_size);
-  }
+  std::string_view extra() const noexcept { return std::string_view(bundle).substr(0, extra_size); }
   std::size_t size() const noexcept { return bundle.size() + bags.size(); }
 };
 

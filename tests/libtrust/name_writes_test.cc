@@ -63,7 +63,8 @@ TEST_F(NameWritesTest, WritesFewOrManyEachWithItsLinks) {
   for (std::size_t i = 0; i < written; ++i) {
     const std::string number = std::to_string(i);
     EXPECT_EQ(read_file(scratch_.path("certs-1/" + number + ".pem"), 100), "text of " + number);
-    struct stat file{}, first{}, second{};
+    struct stat file {
+    }, first{}, second{};
     ASSERT_EQ(::stat(scratch_.path("certs-1/" + number + ".pem").c_str(), &file), 0);
     ASSERT_EQ(::stat(scratch_.path("hashed-1/" + number + ".0").c_str(), &first), 0);
     ASSERT_EQ(::stat(scratch_.path("hashed-1/" + number + ".1").c_str(), &second), 0);
@@ -77,7 +78,8 @@ TEST_F(NameWritesTest, UsesTheFileThatWasMadeAhead) {
   NameDirectory certs = shared("certs");
   const std::string spare = scratch_.path("aside/spare");
   { const Fd made(::open(spare.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)); }
-  struct stat before{}, after{};
+  struct stat before {
+  }, after{};
   ASSERT_EQ(::stat(spare.c_str(), &before), 0);
   NameWrites writes;
   writes.file(certs, "a.pem", "text");
@@ -107,8 +109,7 @@ TEST_F(NameWritesTest, AreLeftWithoutFinishingWhenTheCallerFails) {
   NameDirectory certs = shared("certs");
   {
     NameWrites writes;
-    for (std::size_t i = 0; i < 100; ++i)
-      writes.file(certs, std::to_string(i) + ".pem", "text");
+    for (std::size_t i = 0; i < 100; ++i) writes.file(certs, std::to_string(i) + ".pem", "text");
     writes.start(aside_.get(), nullptr);
   }
   for (const std::string& name : names("certs-1"))
