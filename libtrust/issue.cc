@@ -79,7 +79,7 @@ Bytes san_of(const std::vector<Pattern>& names) {
   Bytes list;
   for (const Pattern& name : names) {
     der::append(list, is_address(name) ? der::wrap(kAddress, name.base().address())
-                                       : der::wrap(kDnsName, der::view(name.text())));
+                                       : der::wrap(kDnsName, view_of(name.text())));
   }
   return der::wrap(der::kSequence, list);
 }

@@ -196,7 +196,7 @@ std::optional<std::string> wider_by(const NameTree& tree, const std::vector<Patt
 
 Bytes dns_subtree(const NameTree& tree) {
   const std::string name = (tree.below_only ? "." : "") + tree.name;
-  return der::wrap(der::kSequence, der::wrap(kDnsName, der::view(name)));
+  return der::wrap(der::kSequence, der::wrap(kDnsName, view_of(name)));
 }
 
 Bytes address_subtree(const Network& network) {
@@ -328,7 +328,7 @@ Constraints constraints_for(std::optional<ByteView> own, const std::vector<Patte
 std::vector<std::string> names_outside(const std::vector<Pattern>& scope,
                                        const Certificate& server) {
   const auto admits_name = [&](const std::string& text) {
-    const auto name = parse_name(der::view(text.starts_with("*.") ? text.substr(2) : text));
+    const auto name = parse_name(view_of(text.starts_with("*.") ? text.substr(2) : text));
     return name && std::any_of(scope.begin(), scope.end(), [&](const Pattern& pattern) {
              if (pattern.base().is_address()) return false;
              return covers({pattern.base().text(), false}, {name->name, text.starts_with("*.")});
@@ -347,7 +347,7 @@ std::vector<std::string> names_outside(const std::vector<Pattern>& scope,
   }
   const std::string& common = server.common_name();
   const bool looks_like_a_name =
-      common.find('.') != std::string::npos && parse_name(der::view(common));
+      common.find('.') != std::string::npos && parse_name(view_of(common));
   if (server.dns_names().empty() && looks_like_a_name && !admits_name(common)) {
     const bool names_are_admitted =
         std::any_of(scope.begin(), scope.end(),

@@ -31,9 +31,6 @@ void append(Bytes& to, ByteView bytes);
 Bytes wrap(std::uint8_t tag, std::initializer_list<ByteView> contents);
 inline Bytes wrap(std::uint8_t tag, ByteView contents) { return wrap(tag, {contents}); }
 
-inline ByteView view(std::string_view text) {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
 inline std::string_view text(ByteView bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }

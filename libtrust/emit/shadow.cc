@@ -155,7 +155,7 @@ std::string dotted(std::string_view oid) {
 Bytes extension_der(std::string_view oid, bool critical, ByteView value) {
   const Bytes yes{der::kBoolean, 1, 0xff};
   return der::wrap(der::kSequence,
-                   {der::wrap(der::kObject, der::view(oid)), critical ? ByteView(yes) : ByteView(),
+                   {der::wrap(der::kObject, view_of(oid)), critical ? ByteView(yes) : ByteView(),
                     der::wrap(der::kOctetString, value)});
 }
 
@@ -169,7 +169,7 @@ Bytes time_der(UnixTime time) {
   const std::size_t length = std::strftime(text.data(), text.size(),
                                            is_utc_time ? "%y%m%d%H%M%SZ" : "%Y%m%d%H%M%SZ", &parts);
   return der::wrap(is_utc_time ? der::kUtcTime : der::kGeneralizedTime,
-                   der::view({text.data(), length}));
+                   view_of({text.data(), length}));
 }
 
 // OpenSSL takes a certificate for self-signed only if the signature is of the key's own kind.
@@ -289,11 +289,11 @@ Shadow shadow_of(const Certificate& ca, const std::vector<Pattern>& scope,
       ends_earlier ? time_der(*end) : Bytes(original->not_after.begin(), original->not_after.end());
   const Bytes tbs = der::wrap(
       der::kSequence,
-      {version, original->serial, der::view(form->algorithm), original->subject,
+      {version, original->serial, view_of(form->algorithm), original->subject,
        der::wrap(der::kSequence, {original->not_before, not_after}), original->subject,
        original->spki, der::wrap(der::constructed(3), der::wrap(der::kSequence, extensions))});
   shadow.der =
-      der::wrap(der::kSequence, {tbs, der::view(form->algorithm), signature_value(*form, tbs)});
+      der::wrap(der::kSequence, {tbs, view_of(form->algorithm), signature_value(*form, tbs)});
   return shadow;
 }
 
@@ -305,7 +305,7 @@ Digest shadow_key(const Fingerprint& ca, const std::vector<Pattern>& scope,
   texts.erase(std::unique(texts.begin(), texts.end()), texts.end());
   std::string named = "shadow 1\n" + ca.text() + "\n" + (end ? std::to_string(*end) : "-") + "\n";
   for (const std::string& text : texts) named += text + "\n";
-  return sha256(der::view(named));
+  return sha256(view_of(named));
 }
 
 } // namespace trust

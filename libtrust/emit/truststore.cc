@@ -77,10 +77,10 @@ Bytes bmp_of(std::string_view text) {
 Bytes attributes_of(std::string_view alias) {
   const Bytes name = der::wrap(
       der::kSequence,
-      {der::view(kFriendlyName), der::wrap(der::kSet, der::wrap(der::kBmpString, bmp_of(alias)))});
-  const Bytes usage = der::wrap(
-      der::kSequence,
-      {der::view(kTrustedKeyUsage), der::wrap(der::kSet, der::view(kAnyExtendedKeyUsage))});
+      {view_of(kFriendlyName), der::wrap(der::kSet, der::wrap(der::kBmpString, bmp_of(alias)))});
+  const Bytes usage =
+      der::wrap(der::kSequence,
+                {view_of(kTrustedKeyUsage), der::wrap(der::kSet, view_of(kAnyExtendedKeyUsage))});
   // DER orders the members of a SET OF by their encoding.
   const bool name_first =
       std::lexicographical_compare(name.begin(), name.end(), usage.begin(), usage.end());
@@ -95,7 +95,7 @@ Bytes content_info_head(std::size_t length, std::size_t& whole) {
   whole = der::header_size(info) + info;
   Bytes head;
   der::append_header(head, der::kSequence, info);
-  der::append(head, der::view(kPkcs7Data));
+  der::append(head, view_of(kPkcs7Data));
   der::append_header(head, der::constructed(0), octets);
   der::append_header(head, der::kOctetString, length);
   return head;
@@ -157,10 +157,10 @@ Bytes truststore_bag(std::string_view alias, ByteView certificate) {
   Bytes bag;
   bag.reserve(der::header_size(safe_bag) + safe_bag);
   der::append_header(bag, der::kSequence, safe_bag);
-  der::append(bag, der::view(kCertBag));
+  der::append(bag, view_of(kCertBag));
   der::append_header(bag, der::constructed(0), bag_sequence);
   der::append_header(bag, der::kSequence, cert_bag);
-  der::append(bag, der::view(kX509Certificate));
+  der::append(bag, view_of(kX509Certificate));
   der::append_header(bag, der::constructed(0), octets);
   der::append_header(bag, der::kOctetString, certificate.size());
   der::append(bag, certificate);
@@ -181,8 +181,8 @@ void write_truststore(std::size_t bags_bytes, const BagSource& bags, const ByteS
   const auto mac_data = [&](ByteView value) {
     return der::wrap(
         der::kSequence,
-        {der::wrap(der::kSequence, {der::view(kSha256), der::wrap(der::kOctetString, value)}),
-         der::wrap(der::kOctetString, der::view(kSalt)), iterations});
+        {der::wrap(der::kSequence, {view_of(kSha256), der::wrap(der::kOctetString, value)}),
+         der::wrap(der::kOctetString, view_of(kSalt)), iterations});
   };
   const Bytes version{der::kInteger, 1, 3};
 
