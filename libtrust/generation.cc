@@ -85,6 +85,7 @@ class GenerationWriter {
         // The time does not run back, or what has ended would hold again.
         header_.created_at = std::max(header_.created_at, before_->header().created_at);
         copy_before();
+        if (before_->file(kPinIndex)) link_before(kPinIndex);
         writer_.emplace(SnapshotWriter::amend(path, header_));
         amend_rows();
         return;
@@ -497,6 +498,7 @@ class GenerationWriter {
   }
 
   void write_manifest() {
+    if (writer_->finish_pins()) give_out(kPinIndex);
     NewFile file = new_file("MANIFEST.json");
     ManifestWriter manifest([&](std::string_view text) { file.write(text); }, header_);
     std::vector<std::pair<std::string, Digest>> after;
@@ -512,10 +514,7 @@ class GenerationWriter {
     manifest.end();
     file.commit(false);
     unsynced_.file(directory_.get(), "MANIFEST.json");
-    const std::string trust_db(kTrustDb);
-    if (::fchmodat(directory_.get(), trust_db.c_str(), 0444, 0) != 0)
-      throw system_error("cannot set the mode of trust.db", errno);
-    unsynced_.file(directory_.get(), trust_db);
+    give_out(std::string(kTrustDb));
     name_writes_.finish(unsynced_);
     ::unlinkat(directory_.get(), kSpareName, 0); // unless it became a name
     unsynced_.directory(directory_.get());
@@ -529,6 +528,13 @@ class GenerationWriter {
       if (::symlinkat(target.c_str(), directory_.get(), name) != 0)
         throw system_error("cannot link " + std::string(name), errno);
     }
+  }
+
+  // A file that is complete, written by its name.
+  void give_out(const std::string& name) {
+    if (::fchmodat(directory_.get(), name.c_str(), 0444, 0) != 0)
+      throw system_error("cannot set the mode of " + name, errno);
+    unsynced_.file(directory_.get(), name);
   }
 
   Store& source_;

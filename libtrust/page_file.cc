@@ -5,10 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
-#include <array>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
@@ -17,6 +13,7 @@
 #include <vector>
 
 #include "libtrust/error.h"
+#include "libtrust/page_hash.h"
 
 namespace trust {
 namespace {
@@ -24,17 +21,7 @@ namespace {
 constexpr const char* kVfsName = "trust-page-file";
 constexpr std::size_t kContentBytes = kPageBytes - kPageHashBytes;
 
-using Page = std::array<std::uint8_t, kPageBytes>;
-using PageHash = std::array<std::uint8_t, kPageHashBytes>;
-
-PageHash hash_of(const std::uint8_t* page, std::uint64_t number) {
-  XXH128_canonical_t canonical;
-  XXH128_canonicalFromHash(&canonical, XXH3_128bits_withSeed(page, kContentBytes, number));
-  PageHash hash;
-  static_assert(sizeof canonical == sizeof hash);
-  std::memcpy(hash.data(), &canonical, hash.size());
-  return hash;
-}
+static_assert(sizeof(PageHash) == kPageHashBytes);
 
 // What SQLite allocates for an open file: its own part first.
 struct OpenFile {
@@ -68,9 +55,8 @@ int read_file_part(sqlite3_file* file, void* buffer, int amount, sqlite3_int64 o
   }
   // Parts of the header are read by themselves; the page that they belong to is read whole later.
   if (wanted != kPageBytes) return SQLITE_OK;
-  const PageHash hash = hash_of(bytes, static_cast<std::uint64_t>(offset) / kPageBytes);
-  return std::memcmp(hash.data(), bytes + kContentBytes, hash.size()) == 0 ? SQLITE_OK
-                                                                           : SQLITE_IOERR_DATA;
+  const auto number = static_cast<std::uint64_t>(offset) / kPageBytes;
+  return page_matches(bytes, kContentBytes, number) ? SQLITE_OK : SQLITE_IOERR_DATA;
 }
 
 int file_size(sqlite3_file* file, sqlite3_int64* size) {
@@ -212,8 +198,7 @@ void copy_page_file(int from, int to, const std::string& name) {
     const std::size_t size = read_pages(from, number, pages, name);
     if (size == 0) return;
     for (std::size_t at = 0; at < size; at += kPageBytes, ++number) {
-      const PageHash hash = hash_of(pages.data() + at, number);
-      if (std::memcmp(hash.data(), pages.data() + at + kContentBytes, hash.size()) != 0)
+      if (!page_matches(pages.data() + at, kContentBytes, number))
         throw Error(Code::store_invalid, name + " is damaged: a page does not match its hash");
     }
     for (std::size_t done = 0; done < size;) {
@@ -234,7 +219,7 @@ Digest seal_page_file(int file, const std::string& name) {
     const std::size_t size = read_pages(file, number, pages, name);
     if (size == 0) break;
     for (std::size_t at = 0; at < size; at += kPageBytes, ++number) {
-      const PageHash hash = hash_of(pages.data() + at, number);
+      const PageHash hash = page_hash(pages.data() + at, kContentBytes, number);
       std::uint8_t* kept = pages.data() + at + kContentBytes;
       if (std::memcmp(kept, hash.data(), hash.size()) == 0) continue;
       std::memcpy(kept, hash.data(), hash.size());

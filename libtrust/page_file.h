@@ -1,9 +1,8 @@
 #pragma once
 // A SQLite file that is read by descriptor, each page checked. The path is not looked up again,
 // so the file is the one whose directory was checked, also after it was unlinked; nothing else is
-// opened, locked or written. The last bytes of each page are a hash over the page's number and
-// its content (XXH3, 128 bits), so that damage in an index is an error too, and not a row that is
-// not found. It is against damage, not against somebody: who may write the file could write hashes.
+// opened, locked or written. The last bytes of each page are a hash (page_hash.h), so that damage
+// in an index is an error too, and not a row that is not found.
 //
 // Threads: as of a SQLite connection. Failure: Error{store_invalid} for a page that does not
 // match, when it is read; Error as of sql.h.

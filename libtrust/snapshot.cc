@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <tuple>
 #include <utility>
 
 #include "libtrust/absolute.h"
@@ -50,6 +51,17 @@ std::string current_of(int directory, const std::string& path) {
   return name;
 }
 
+constexpr const char* kTrustDb = "trust.db";
+
+Fd open_file_at(int directory, const char* name) {
+  return Fd(::openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+}
+
+[[noreturn]] void cannot_open(const std::string& name) {
+  if (errno == ENOENT) throw Error(Code::store_invalid, name + " is missing");
+  throw system_error("cannot open " + name, errno);
+}
+
 } // namespace
 
 Snapshot::Snapshot(std::unique_ptr<SnapshotDatabase> impl) : impl_(std::move(impl)) {}
@@ -74,15 +86,20 @@ Snapshot Snapshot::open(const std::string& store_directory) try {
       throw system_error("cannot open " + name, errno);
     }
     directory.check(generation.get(), name);
-    const Fd file(::openat(generation.get(), "trust.db",
-                           O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    if (!file) {
-      if (errno == ENOENT && left > 0) continue; // it is just being removed
-      if (errno == ENOENT) throw Error(Code::store_invalid, name + " has no trust.db");
-      throw system_error("cannot open " + name + "/trust.db", errno);
-    }
+    const Fd file = open_file_at(generation.get(), kTrustDb);
+    if (!file && errno == ENOENT && left > 0) continue; // it is just being removed
+    if (!file) cannot_open(name + "/" + kTrustDb);
     directory.check(file.get(), name + "/trust.db");
-    return Snapshot(std::make_unique<SnapshotDatabase>(file.get(), name + "/trust.db"));
+    auto database = std::make_unique<SnapshotDatabase>(file.get(), name + "/trust.db");
+    if (database->has_pin_index()) {
+      const std::string index_name = name + "/" + kPinIndex;
+      Fd index = open_file_at(generation.get(), kPinIndex);
+      if (!index && errno == ENOENT && left > 0) continue;
+      if (!index) cannot_open(index_name);
+      directory.check(index.get(), index_name);
+      database->open_pin_index(std::move(index), index_name);
+    }
+    return Snapshot(std::move(database));
   }
 } catch (const Error& error) {
   if (error.code() == Code::not_found)
@@ -92,13 +109,15 @@ Snapshot Snapshot::open(const std::string& store_directory) try {
 }
 
 Snapshot Snapshot::open_at(int generation_directory, const std::string& name) {
-  const Fd file(
-      ::openat(generation_directory, "trust.db", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
-  if (!file) {
-    if (errno == ENOENT) throw Error(Code::store_invalid, name + " has no trust.db");
-    throw system_error("cannot open " + name + "/trust.db", errno);
+  const Fd file = open_file_at(generation_directory, kTrustDb);
+  if (!file) cannot_open(name + "/" + kTrustDb);
+  auto database = std::make_unique<SnapshotDatabase>(file.get(), name + "/" + kTrustDb);
+  if (database->has_pin_index()) {
+    Fd index = open_file_at(generation_directory, kPinIndex);
+    if (!index) cannot_open(name + "/" + kPinIndex);
+    database->open_pin_index(std::move(index), name + "/" + kPinIndex);
   }
-  return Snapshot(std::make_unique<SnapshotDatabase>(file.get(), name + "/trust.db"));
+  return Snapshot(std::move(database));
 }
 
 const SnapshotHeader& Snapshot::header() const noexcept { return impl_->header; }
@@ -232,20 +251,19 @@ std::vector<PinRow> Snapshot::pins_for(const Host& host, Port port) const {
   for (const std::string& pattern : candidate_patterns(host)) {
     const auto shape = pin_shape_of(pattern);
     if (shape && !std::binary_search(shapes.begin(), shapes.end(), *shape)) continue;
-    Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_PIN " FROM pin WHERE pattern = ? ORDER BY id",
-                pattern);
-    while (query.step()) take(snapshot_pin_of(query, impl_->db.name()));
+    for (const PinRow& pin : impl_->pins_with(pattern)) take(pin);
   }
   if (host.is_address()) {
-    Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_PIN
-                           " FROM pin WHERE id IN (SELECT pin FROM network) ORDER BY id");
+    Query query(impl_->db,
+                "SELECT " TRUST_SNAPSHOT_PIN " FROM pin WHERE id IN (SELECT pin FROM network)");
     while (query.step()) take(snapshot_pin_of(query, impl_->db.name()));
   }
+  // Of two that are as specific, the first that was added.
   const auto rank = [](const PinRow& pin) {
-    return std::pair(pin.pattern.pattern.specificity(), pin.pattern.port != 0);
+    return std::tuple(-pin.pattern.pattern.specificity(), pin.pattern.port == 0, pin.id);
   };
-  std::stable_sort(found.begin(), found.end(),
-                   [&](const PinRow& a, const PinRow& b) { return rank(a) > rank(b); });
+  std::sort(found.begin(), found.end(),
+            [&](const PinRow& a, const PinRow& b) { return rank(a) < rank(b); });
   return found;
 }
 
@@ -397,8 +415,7 @@ void Snapshot::each_entry(const std::function<void(const Entry&, ByteView der)>&
 }
 
 void Snapshot::each_pin(const std::function<void(const PinRow&)>& visit) const {
-  Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_PIN " FROM pin ORDER BY id");
-  while (query.step()) visit(snapshot_pin_of(query, impl_->db.name()));
+  trust::each_pin(impl_->db, visit);
 }
 
 } // namespace trust

@@ -1,9 +1,9 @@
 #pragma once
 // The published trust.db: the snapshot that readers judge by. SQLite, immutable, opened by
 // descriptor below a generation's directory; opening it parses no certificate and costs the
-// same for ten entries as for a million, and every look-up goes through an index. Every row
-// carries a hash over its columns and every page one over its bytes, verified when it is read:
-// damage is an error and never a row that is not found.
+// same for ten entries as for a million, and every look-up goes through an index, that of a host's
+// pins through pins.index beside it. Every row carries a hash over its columns and every page one
+// over its bytes, verified when it is read: damage is an error and never a row that is not found.
 //
 // Threads: a Snapshot may be used by one thread at a time. Failure: Error{store_missing},
 // Error{store_invalid}, Error{store_access}; what cannot be read is never "not found".
@@ -23,13 +23,15 @@ namespace trust {
 
 class Snapshot;
 
-// Writes a trust.db: rows in any order, then index(), then what is derived from the rows, then
-// finish(). Not thread-safe. Failure: Error; the file is then of no use.
+// Writes a trust.db, and pins.index beside it: rows in any order, then index(), then what is
+// derived from the rows, then finish_pins() and finish(). Not thread-safe. Failure: Error; the
+// files are then of no use.
 class SnapshotWriter {
  public:
   // `path` must not exist.
   SnapshotWriter(const std::string& path, const SnapshotHeader& header);
-  // Goes on from a finished one, which `path` is a copy of.
+  // Goes on from a finished one, which `path` is a copy of. Its pins.index, if it has one, is there
+  // too: the same file, which is left as it is and replaced when a pin comes or goes.
   static SnapshotWriter amend(const std::string& path, const SnapshotHeader& header);
   SnapshotWriter(SnapshotWriter&&) noexcept;
   SnapshotWriter& operator=(SnapshotWriter&&) noexcept;
@@ -42,18 +44,22 @@ class SnapshotWriter {
 
   // Makes the indexes; the rows can be read from now on.
   void index();
-  // What was written, as its reader sees it. The writer's own, until finish().
+  // What was written, as its reader sees it, but for a host's pins. The writer's own, until
+  // finish().
   Snapshot& written();
 
-  // The generation's files by name ("bundle.pem", "certs/….pem"), but for trust.db itself and the
-  // manifest.
+  // The generation's files by name ("bundle.pem", "certs/….pem"), but for trust.db itself, the
+  // manifest and pins.index, which finish_pins() lists.
   void file(std::string_view name, const Digest& digest);
   void remove_file(std::string_view name);
-  void clear_files(); // and warnings
+  void clear_files(); // but pins.index; and warnings
   // What could not be emitted of the certificates with a subject; adds to what was said.
   void warnings(std::uint32_t subject_hash, const std::vector<std::string>& texts);
   void clear_warnings(std::uint32_t subject_hash);
 
+  // Ends writing pins, and lists pins.index among the files, or takes it away if there is no pin
+  // left. Whether it was written: then it is for the caller to sync and chmod.
+  bool finish_pins();
   // Ends writing and syncs nothing: the file is for the caller to sync and chmod. Its SHA-256.
   Digest finish();
 

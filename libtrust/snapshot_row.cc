@@ -21,7 +21,7 @@ namespace trust {
 const char* const kSnapshotTables = R"sql(
 CREATE TABLE header(
   store_id TEXT NOT NULL, generation INTEGER NOT NULL, created_at INTEGER NOT NULL,
-  audit_head TEXT NOT NULL, hash BLOB NOT NULL
+  audit_head TEXT NOT NULL, pins_of INTEGER, hash BLOB NOT NULL
 );
 CREATE TABLE entry(
   id INTEGER PRIMARY KEY, layer INTEGER NOT NULL, trust INTEGER NOT NULL,
@@ -65,7 +65,6 @@ CREATE INDEX entry_fingerprint ON entry(fingerprint);
 CREATE INDEX entry_subject ON entry(subject_hash, spki, id);
 CREATE INDEX entry_label ON entry(label) WHERE label <> '';
 CREATE INDEX entry_end ON entry(expires_at) WHERE expires_at IS NOT NULL;
-CREATE INDEX pin_pattern ON pin(pattern);
 )sql";
 
 namespace {
@@ -135,10 +134,6 @@ std::vector<std::string> unpacked(std::string_view bytes) {
   return names;
 }
 
-ByteView view_of(const std::string& bytes) {
-  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
-}
-
 std::string joined(const std::vector<Pattern>& hosts) {
   std::string text;
   for (const Pattern& host : hosts) text += (text.empty() ? "" : " ") + host.text();
@@ -203,12 +198,15 @@ Digest pin_hash(const PinRow& pin) {
   return form.digest();
 }
 
-Digest header_hash(const SnapshotHeader& header) {
+Digest header_hash(const StoredHeader& stored) {
+  const SnapshotHeader& header = stored.header;
   Form form("header");
   form.add(std::string_view(header.store_id));
   form.add(static_cast<std::int64_t>(header.generation));
   form.add(header.created_at);
   form.add(std::string_view(header.audit_head));
+  form.add(stored.pins_of ? std::optional(static_cast<std::int64_t>(*stored.pins_of))
+                          : std::nullopt);
   return form.digest();
 }
 
@@ -238,6 +236,95 @@ void check_form(int file, const std::string& name) {
               name + " is damaged: " + std::string(row) + " does not match its hash");
 }
 
+// ---- a pin in pins.index --------------------------------------------------------
+
+// One whose row is too large for a page is there by its number alone, eight bytes.
+constexpr std::size_t kPinReference = 8;
+
+template <typename Number>
+void put(std::string& to, Number number) {
+  const auto bits = static_cast<std::make_unsigned_t<Number>>(number);
+  for (std::size_t i = 0; i < sizeof bits; ++i) to += static_cast<char>(bits >> (8 * i));
+}
+
+void put(std::string& to, const Digest& digest) { to.append(digest.begin(), digest.end()); }
+
+// What put() wrote, one after the other; what is not there is 0: the row's hash tells.
+class Cursor {
+ public:
+  explicit Cursor(ByteView bytes) : rest_(bytes) {}
+
+  template <typename Number>
+  Number number() {
+    const ByteView bytes = take(sizeof(Number));
+    std::make_unsigned_t<Number> bits = 0;
+    for (std::size_t i = 0; i < bytes.size(); ++i)
+      bits = static_cast<decltype(bits)>(bits | static_cast<decltype(bits)>(bytes[i]) << (8 * i));
+    return static_cast<Number>(bits);
+  }
+  template <typename Kind>
+  Kind kind() {
+    return static_cast<Kind>(number<std::uint8_t>());
+  }
+  Digest digest() {
+    const ByteView bytes = take(Digest{}.size());
+    Digest digest{};
+    std::copy(bytes.begin(), bytes.end(), digest.begin());
+    return digest;
+  }
+  std::string rest() const { return {rest_.begin(), rest_.end()}; }
+
+ private:
+  ByteView take(std::size_t size) {
+    const ByteView taken = rest_.first(std::min(size, rest_.size()));
+    rest_ = rest_.subspan(taken.size());
+    return taken;
+  }
+
+  ByteView rest_;
+};
+
+std::string packed_pin(const PinRow& pin) {
+  std::string bytes;
+  put(bytes, pin.id);
+  put(bytes, static_cast<std::uint8_t>(pin.layer));
+  put(bytes, static_cast<std::uint8_t>(pin.mode));
+  put(bytes, static_cast<std::uint8_t>(pin.role));
+  put(bytes, static_cast<std::uint8_t>(pin.position));
+  put(bytes, static_cast<std::uint8_t>(pin.expires_at.has_value()));
+  put(bytes, pin.expires_at.value_or(0));
+  put(bytes, pin.pattern.port);
+  put(bytes, pin.owner);
+  put(bytes, pin.added_at);
+  put(bytes, pin.since);
+  put(bytes, pin.pin.spki_hash);
+  put(bytes, pin_hash(pin));
+  return bytes + pin.note;
+}
+
+PinRow unpacked_pin(std::string_view pattern, ByteView bytes, const std::string& name) {
+  Cursor cursor(bytes);
+  PinRow pin;
+  pin.id = cursor.number<std::int64_t>();
+  pin.layer = cursor.kind<Layer>();
+  pin.mode = cursor.kind<PinRow::Mode>();
+  pin.role = cursor.kind<PinRow::Role>();
+  pin.position = cursor.kind<PinRow::Position>();
+  const bool ends = cursor.number<std::uint8_t>() != 0;
+  const auto end = cursor.number<UnixTime>();
+  if (ends) pin.expires_at = end;
+  pin.pattern.pattern = Pattern::parse(pattern);
+  pin.pattern.port = cursor.number<Port>();
+  pin.owner = cursor.number<uid_t>();
+  pin.added_at = cursor.number<UnixTime>();
+  pin.since = cursor.number<GenerationNumber>();
+  pin.pin.spki_hash = cursor.digest();
+  const Digest hash = cursor.digest();
+  pin.note = cursor.rest();
+  if (pin_hash(pin) != hash) damaged(name, "pin " + std::to_string(pin.id));
+  return pin;
+}
+
 void insert_host(Database& db, const Host& host, bool of_pin, std::int64_t id) {
   Query(db, "INSERT OR IGNORE INTO host VALUES(?, ?, ?)", host.text(), of_pin, id).run();
 }
@@ -253,7 +340,30 @@ SnapshotDatabase::SnapshotDatabase(int file, const std::string& name) {
   // One transaction for all that is read: the file does not change, and the pages that were read
   // stay with us.
   db.run("BEGIN");
-  header = read_header(db);
+  StoredHeader stored = read_header(db);
+  header = std::move(stored.header);
+  pins_of = stored.pins_of;
+}
+
+void SnapshotDatabase::open_pin_index(Fd file, const std::string& name) {
+  pin_index_.emplace(std::move(file), name, HashFileId{header.store_id, pins_of.value()});
+}
+
+std::vector<PinRow> SnapshotDatabase::pins_with(std::string_view pattern) const {
+  std::vector<PinRow> found;
+  if (!has_pin_index()) return found;
+  if (!pin_index_) throw Error(Code::internal, "the pins of " + db.name() + " were not opened");
+  pin_index_->each(pattern, [&](ByteView value) {
+    if (value.size() != kPinReference) {
+      found.push_back(unpacked_pin(pattern, value, pin_index_->name()));
+      return;
+    }
+    const std::int64_t id = Cursor(value).number<std::int64_t>();
+    Query query(db, "SELECT " TRUST_SNAPSHOT_PIN " FROM pin WHERE id = ?", id);
+    if (!query.step()) damaged(db.name(), "pin " + std::to_string(id));
+    found.push_back(snapshot_pin_of(query, db.name()));
+  });
+  return found;
 }
 
 const std::vector<std::int64_t>& SnapshotDatabase::pin_shapes() const {
@@ -283,14 +393,15 @@ std::vector<Entry> SnapshotDatabase::entries(Query& query) const {
   return found;
 }
 
-void write_header(Database& db, const SnapshotHeader& header) {
+void write_header(Database& db, const StoredHeader& stored) {
+  const SnapshotHeader& header = stored.header;
   db.run("DELETE FROM header");
-  Query(db, "INSERT INTO header VALUES(?, ?, ?, ?, ?)", header.store_id, header.generation,
-        header.created_at, header.audit_head, header_hash(header))
+  Query(db, "INSERT INTO header VALUES(?, ?, ?, ?, ?, ?)", header.store_id, header.generation,
+        header.created_at, header.audit_head, stored.pins_of, header_hash(stored))
       .run();
 }
 
-SnapshotHeader read_header(Database& db) {
+StoredHeader read_header(Database& db) {
   const auto pragma = [&](std::string_view sql) {
     Query query(db, sql);
     return query.step() ? query.integer(0) : 0;
@@ -299,15 +410,18 @@ SnapshotHeader read_header(Database& db) {
     throw Error(Code::store_invalid, db.name() + " is no snapshot of a trustd store");
   const std::int64_t form = pragma("PRAGMA user_version");
   if (form != kSnapshotFormat) refuse_form(db.name(), form);
-  Query query(db, "SELECT store_id, generation, created_at, audit_head, hash FROM header");
+  Query query(db, "SELECT store_id, generation, created_at, audit_head, pins_of, hash FROM header");
   if (!query.step()) throw Error(Code::store_invalid, db.name() + " has no header");
-  SnapshotHeader header;
+  StoredHeader stored;
+  SnapshotHeader& header = stored.header;
   header.store_id = query.text(0);
   header.generation = static_cast<GenerationNumber>(query.integer(1));
   header.created_at = query.integer(2);
   header.audit_head = query.text(3);
-  if (header_hash(header) != query.digest(4)) damaged(db.name(), "its header");
-  return header;
+  if (const auto number = query.maybe_integer(4))
+    stored.pins_of = static_cast<GenerationNumber>(*number);
+  if (header_hash(stored) != query.digest(5)) damaged(db.name(), "its header");
+  return stored;
 }
 
 void insert_entry(Database& db, const Entry& entry, ByteView der) {
@@ -440,6 +554,29 @@ PinRow snapshot_pin_of(const Query& row, const std::string& name) {
   pin.since = static_cast<GenerationNumber>(row.integer(12));
   if (pin_hash(pin) != row.digest(13)) damaged(name, "pin " + std::to_string(pin.id));
   return pin;
+}
+
+void each_pin(Database& db, const std::function<void(const PinRow&)>& visit) {
+  Query query(db, "SELECT " TRUST_SNAPSHOT_PIN " FROM pin ORDER BY id");
+  while (query.step()) visit(snapshot_pin_of(query, db.name()));
+}
+
+std::string pattern_of_pin(Database& db, std::int64_t id) {
+  Query query(db, "SELECT pattern FROM pin WHERE id = ?", id);
+  return query.step() ? query.text(0) : std::string();
+}
+
+void index_pin(HashFileWriter& index, const PinRow& pin) {
+  const std::string& pattern = pin.pattern.pattern.text();
+  std::string bytes = packed_pin(pin);
+  if (!HashFileWriter::fits(pattern, view_of(bytes))) bytes.resize(kPinReference);
+  index.insert(pattern, view_of(bytes));
+}
+
+void unindex_pin(HashFileWriter& index, std::string_view pattern, std::int64_t id) {
+  const bool was = index.remove(
+      pattern, [&](ByteView value) { return Cursor(value).number<std::int64_t>() == id; });
+  if (!was) throw Error(Code::store_invalid, "pin " + std::to_string(id) + " is not in its index");
 }
 
 } // namespace trust

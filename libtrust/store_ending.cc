@@ -46,10 +46,6 @@ Row row_of(const Query& query) {
 
 std::string begin_cause(const Ending& ending) { return "begin:" + ending.cause; }
 
-std::uint64_t number_in(const std::optional<std::string>& text) {
-  return text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
-}
-
 void add_name(std::vector<std::string>& names, std::string name, std::uint64_t& more) {
   if (std::find(names.begin(), names.end(), name) != names.end()) return;
   if (names.size() < kMostNamedInAlert) {
@@ -60,6 +56,10 @@ void add_name(std::vector<std::string>& names, std::string name, std::uint64_t& 
 }
 
 } // namespace
+
+std::uint64_t number_in(const std::optional<std::string>& note) {
+  return note ? std::strtoull(note->c_str(), nullptr, 10) : 0;
+}
 
 Breaks Store::Impl::breaks(std::int64_t ending, const std::string& published) const {
   constexpr std::uint64_t kMostLookedAt = 1000; // a root may carry very many

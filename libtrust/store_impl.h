@@ -14,6 +14,8 @@ namespace trust {
 
 // As it stands in the audit and in events.
 std::string dumped(const nlohmann::json& json);
+// A number that was kept as a note; 0: none was.
+std::uint64_t number_in(const std::optional<std::string>& note);
 
 // Columns that entry_of reads, in its order; to be joined as below.
 #define TRUST_FACT_COLUMNS                                                                    \

@@ -15,10 +15,6 @@ constexpr std::string_view kFollowedPins = "followed_pins_generation";
 constexpr std::string_view kNoBackup = "lock_out:no_backup";
 constexpr std::uint64_t kMostCounted = 1'000;
 
-std::uint64_t number_in(const std::optional<std::string>& text) {
-  return text ? std::strtoull(text->c_str(), nullptr, 10) : 0;
-}
-
 std::string place_text(const std::string& pattern, std::int64_t port) {
   return PortPattern{Pattern::parse(pattern), static_cast<Port>(port)}.text();
 }

@@ -105,6 +105,7 @@ def contents(place):
             found[os.path.relpath(path, place.current)] = read(path)
     found.pop("MANIFEST.json", None)  # says when it was made
     found.pop("trust.db", None)
+    found.pop("pins.index", None)
     found.pop("truststore.p12", None)
     return found
 

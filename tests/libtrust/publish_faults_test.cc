@@ -60,13 +60,17 @@ PublishSettings settings_at(const std::string& directory) {
   return settings;
 }
 
-// All but what differs by nature: trust.db, whose pages depend on what was there before, and the
-// manifest.
+// All but what differs by nature: trust.db and pins.index, whose pages depend on what was there
+// before, and the manifest.
 std::map<std::string, std::string> comparable(const Published& published) {
   auto files = published.files;
   files.erase("trust.db");
+  files.erase("pins.index");
   return files;
 }
+
+constexpr int kPinnedHosts = 9;
+std::string pinned_host(int number) { return "h" + std::to_string(number) + ".test"; }
 
 // What a trust.db says, row by row.
 std::vector<std::string> rows_of(const std::string& store) {
@@ -82,8 +86,19 @@ std::vector<std::string> rows_of(const std::string& store) {
   });
   snapshot.each_pin([&](const PinRow& pin) {
     rows.push_back("pin " + std::to_string(pin.id) + " " + pin.pattern.text());
+    const auto looked_up = snapshot.pins_for(pin.pattern.pattern.base(), 0);
+    EXPECT_TRUE(std::any_of(looked_up.begin(), looked_up.end(), [&](const PinRow& each) {
+      return each.id == pin.id;
+    })) << rows.back();
   });
+  for (int i = 0; i < kPinnedHosts; ++i)
+    for (const PinRow& pin : snapshot.pins_for(Host::parse(pinned_host(i)), 0))
+      rows.push_back("of " + pinned_host(i) + " " + std::to_string(pin.id));
   snapshot.each_file("", [&](std::string_view name, const Digest& digest) {
+    if (name == "pins.index") {
+      rows.push_back(std::string(name));
+      return;
+    }
     rows.push_back(std::string(name) + " " + hex(digest));
   });
   for (const std::string& text : snapshot.warnings(1000)) rows.push_back(text);
@@ -129,7 +144,7 @@ class RandomChanges {
 
   void act(Store& store, UnixTime& now) {
     const Minted& what = any();
-    switch (random_() % 12) {
+    switch (random_() % 14) {
       case 0:
       case 1:
       case 2: {
@@ -170,11 +185,17 @@ class RandomChanges {
       case 10: {
         PinRow pin;
         pin.pin = Pin::of(what.certificate);
-        pin.pattern = PortPattern::parse("h" + std::to_string(random_() % 9) + ".test");
+        pin.pattern = PortPattern::parse(pinned_host(static_cast<int>(random_() % kPinnedHosts)));
         store.add_pins({}, {pin});
         return;
       }
-      case 11: now += 20; return;
+      case 11:
+      case 12: {
+        const std::vector<PinRow> pins = store.pins(100, 0);
+        if (!pins.empty()) store.remove_pins({}, {pins[random_() % pins.size()].id});
+        return;
+      }
+      case 13: now += 20; return;
     }
   }
 

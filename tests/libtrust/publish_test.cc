@@ -319,6 +319,57 @@ TEST_F(PublishTest, DamageInWhatIsPublishedIsNotGoneOnFrom) {
   EXPECT_EQ(entries, 21U);
 }
 
+TEST_F(PublishTest, PinsThatDidNotChangeAreNotWrittenAgain) {
+  const auto pin = [&](const std::string& host) {
+    PinRow row;
+    row.pattern = PortPattern::parse(host);
+    return store_->add_pins({}, {row}).rows.at(0).id;
+  };
+  const auto index = [&](GenerationNumber number) {
+    return settings_.directory + "/gen-" + std::to_string(number) + "/pins.index";
+  };
+  add(server("a.test"), Trust::leaf, "a");
+  publish();
+  EXPECT_FALSE(fs::exists(index(1)));
+  const std::int64_t first = pin("a.test");
+  publish();
+  add(server("b.test"), Trust::leaf, "b");
+  publish();
+  EXPECT_TRUE(fs::equivalent(index(2), index(3)));
+  pin("b.test");
+  publish();
+  EXPECT_FALSE(fs::equivalent(index(3), index(4)));
+  store_->remove_pins({}, {first});
+  publish();
+  EXPECT_EQ(published().generation, 5U); // and what the manifest says of each file holds
+  EXPECT_TRUE(published().has("pins.index"));
+  const Snapshot now = Snapshot::open(settings_.directory);
+  EXPECT_TRUE(now.pins_for(Host::parse("a.test"), 1).empty());
+  EXPECT_EQ(now.pins_for(Host::parse("b.test"), 1).size(), 1U);
+}
+
+TEST_F(PublishTest, DamagedPinsAreNotGoneOnFrom) {
+  std::vector<PinRow> rows(100);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    rows[i].pattern = PortPattern::parse("h" + std::to_string(i) + ".test");
+  store_->add_pins({}, rows);
+  publish();
+  const std::string path = settings_.directory + "/current/pins.index";
+  std::string bytes = read_file(path, 10'000'000);
+  for (std::size_t at = 1500; at < bytes.size(); at += 1024) bytes[at] ^= 1;
+  fs::remove(path);
+  std::ofstream(path, std::ios::binary) << bytes;
+  EXPECT_THROW(Snapshot::open(settings_.directory).pins_for(Host::parse("h1.test"), 1), Error);
+  PinRow next;
+  next.pattern = PortPattern::parse("next.test");
+  store_->add_pins({}, {next});
+  publish();
+  const Snapshot now = Snapshot::open(settings_.directory);
+  for (const PinRow& row : rows)
+    EXPECT_EQ(now.pins_for(row.pattern.pattern.base(), 1).size(), 1U) << row.pattern.text();
+  EXPECT_EQ(now.pins_for(Host::parse("next.test"), 1).size(), 1U);
+}
+
 TEST_F(PublishTest, ADatabasePutBackToAnOlderCopyIsNotGoneOnFrom) {
   add(server("a.test"), Trust::leaf, "a");
   publish();

@@ -32,6 +32,7 @@ class SnapshotTest : public ::testing::Test {
   SnapshotTest() { std::filesystem::create_directories(scratch_.path("store/gen-7")); }
 
   std::string file() const { return scratch_.path("store/gen-7/trust.db"); }
+  std::string index() const { return scratch_.path("store/gen-7/pins.index"); }
   std::string store() const { return scratch_.path("store"); }
 
   Entry entry(const Minted& minted, Trust trust, const std::string& label,
@@ -309,14 +310,147 @@ TEST_F(SnapshotTest, DamageAnywhereIsAnErrorAndNeverAnotherAnswer) {
   EXPECT_EQ(refused, 6);
 }
 
+TEST_F(SnapshotTest, DamageInTheIndexOfPinsIsAnErrorAndNeverAnotherAnswer) {
+  constexpr int kHosts = 40;
+  const auto host = [](int i) { return Host::parse("h" + std::to_string(i) + ".test"); };
+  write([&](SnapshotWriter& writer) {
+    for (int i = 0; i < kHosts; ++i) writer.pin(pin(host(i).text()));
+  });
+  const std::string whole = read_file(index(), 10'000'000);
+  const auto everything_as_written = [&] {
+    const Snapshot snapshot = Snapshot::open(store());
+    for (int i = 0; i < kHosts; ++i)
+      if (snapshot.pins_for(host(i), 443).size() != 1) return false;
+    return snapshot.pins_for(Host::parse("other.test"), 443).empty();
+  };
+  ASSERT_TRUE(everything_as_written());
+  std::mt19937 random(4711);
+  const auto is_refused = [&](const std::string& bytes) {
+    std::filesystem::remove(index());
+    scratch_.write("store/gen-7/pins.index", bytes);
+    try {
+      EXPECT_TRUE(everything_as_written());
+      return false;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::store_invalid) << error.message();
+      EXPECT_THAT(error.message(), HasSubstr("pins.index"));
+      return true;
+    }
+  };
+  int refused = 0;
+  constexpr int kRounds = 200;
+  for (int round = 0; round < kRounds; ++round) {
+    std::string bytes = whole;
+    bytes[random() % bytes.size()] ^= static_cast<char>(1 + random() % 255);
+    refused += is_refused(bytes) ? 1 : 0;
+  }
+  EXPECT_GT(refused, kRounds * 3 / 4); // the others are in chains that no host of these is in
+  for (const std::size_t length : {0UL, 1UL, 1023UL, 1024UL, whole.size() - 1024})
+    EXPECT_TRUE(is_refused(whole.substr(0, length))) << length;
+  std::string swapped = whole; // whole pages, elsewhere
+  std::swap_ranges(swapped.begin() + 1024, swapped.begin() + 2048, swapped.begin() + 2048);
+  EXPECT_TRUE(is_refused(swapped));
+  std::filesystem::remove(index());
+  EXPECT_EQ(open_error(), Code::store_invalid);
+  EXPECT_THAT(message_, HasSubstr("pins.index is missing"));
+}
+
+TEST_F(SnapshotTest, TheIndexOfPinsOfAnotherGenerationOrStoreIsRefused) {
+  write([&](SnapshotWriter& writer) { writer.pin(pin("dev.test")); });
+  const std::string mine = read_file(index(), 10'000'000);
+  SnapshotHeader later = header_, elsewhere = header_;
+  later.generation = 8;
+  elsewhere.store_id = std::string(32, 'e');
+  for (const SnapshotHeader& other : {later, elsewhere}) {
+    header_ = other;
+    write([&](SnapshotWriter& writer) { writer.pin(pin("dev.test")); });
+    EXPECT_EQ(open_error(), std::nullopt);
+    std::filesystem::remove(index());
+    scratch_.write("store/gen-7/pins.index", mine);
+    EXPECT_EQ(open_error(), Code::store_invalid);
+    EXPECT_THAT(message_, HasSubstr("belongs to another trust.db"));
+  }
+}
+
+TEST_F(SnapshotTest, TheIndexOfPinsIsThereWhereAPinIs) {
+  const PinRow one = pin("one.test"), two = pin("two.test");
+  const auto amend = [&](const std::function<void(SnapshotWriter&)>& change) {
+    ++header_.generation;
+    SnapshotWriter writer = SnapshotWriter::amend(file(), header_);
+    change(writer);
+    const bool written = writer.finish_pins();
+    writer.finish();
+    return written;
+  };
+  const auto count = [&](const char* host) {
+    return Snapshot::open(store()).pins_for(Host::parse(host), 1).size();
+  };
+  write([](SnapshotWriter&) {});
+  EXPECT_FALSE(std::filesystem::exists(index()));
+  EXPECT_EQ(count("one.test"), 0U);
+  EXPECT_TRUE(amend([&](SnapshotWriter& writer) { writer.pin(one); }));
+  EXPECT_EQ(count("one.test"), 1U);
+  const std::string before = read_file(index(), 10'000'000);
+  std::filesystem::create_hard_link(index(), scratch_.path("linked"));
+
+  // Without a change of pins it is the same file, also when all other names are made anew.
+  EXPECT_FALSE(amend([&](SnapshotWriter& writer) { writer.clear_files(); }));
+  EXPECT_TRUE(std::filesystem::equivalent(index(), scratch_.path("linked")));
+  EXPECT_EQ(count("one.test"), 1U);
+  EXPECT_EQ(Snapshot::open(store()).file("pins.index"), sha256(view_of(before)));
+
+  // With one it is another, and the generation before keeps its own.
+  EXPECT_TRUE(amend([&](SnapshotWriter& writer) { writer.pin(two); }));
+  EXPECT_EQ(count("two.test"), 1U);
+  EXPECT_EQ(read_file(scratch_.path("linked"), 10'000'000), before);
+
+  EXPECT_FALSE(amend([&](SnapshotWriter& writer) {
+    writer.remove_pin(one.id);
+    writer.remove_pin(two.id);
+    writer.remove_pin(4711); // none
+  }));
+  EXPECT_FALSE(std::filesystem::exists(index()));
+  EXPECT_EQ(Snapshot::open(store()).file("pins.index"), std::nullopt);
+  EXPECT_EQ(count("one.test"), 0U);
+}
+
+TEST_F(SnapshotTest, APinOfAnySizeIsFound) {
+  std::vector<PinRow> rows;
+  for (const std::size_t size : {0, 800, 860, 900, 950, 1000, 1100, 70'000}) {
+    rows.push_back(pin("noted.test"));
+    rows.back().note = std::string(size, 'n');
+    rows.back().expires_at = 1'900'000'000;
+  }
+  write([&](SnapshotWriter& writer) {
+    for (const PinRow& row : rows) writer.pin(row);
+  });
+  const auto found = Snapshot::open(store()).pins_for(Host::parse("noted.test"), 443);
+  ASSERT_EQ(found.size(), rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    EXPECT_EQ(found[i].id, rows[i].id);
+    EXPECT_EQ(found[i].note, rows[i].note);
+    EXPECT_EQ(found[i].pin.spki_hash, rows[i].pin.spki_hash);
+    EXPECT_EQ(found[i].expires_at, rows[i].expires_at);
+  }
+  // And goes.
+  SnapshotWriter writer = SnapshotWriter::amend(file(), header_);
+  writer.remove_pin(rows.back().id);
+  writer.remove_pin(rows.front().id);
+  writer.finish();
+  EXPECT_EQ(Snapshot::open(store()).pins_for(Host::parse("noted.test"), 443).size(),
+            rows.size() - 2);
+}
+
 TEST_F(SnapshotTest, StaysReadableWhenItsDirectoryIsGone) {
   const Minted a = mint({.common_name = "a.test"});
   write([&](SnapshotWriter& writer) {
     writer.entry(entry(a, Trust::leaf, "first"), a.certificate.der());
+    writer.pin(pin("a.test"));
   });
   const Snapshot snapshot = Snapshot::open(store());
   std::filesystem::remove_all(store());
   EXPECT_EQ(snapshot.find("first", 6).label, "first");
+  EXPECT_EQ(snapshot.pins_for(Host::parse("a.test"), 1).size(), 1U);
 }
 
 TEST_F(SnapshotTest, OnAReadOnlyMountItMayBelongToAnyone) {
