@@ -172,7 +172,11 @@ Database open_page_file(int file, const std::string& name) {
   const std::string uri = "file:/" + std::to_string(file) + "?vfs=" + kVfsName;
   const ListedVfs listed;
   Database database(uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, name);
-  database.run("PRAGMA cache_size = -768; PRAGMA temp_store = MEMORY");
+  // SQLite makes room for twenty pages at its first, and touches it, unless its cache is tiny then:
+  // a process that asks little fills half of it.
+  database.run("PRAGMA cache_size = 2; PRAGMA temp_store = MEMORY");
+  sqlite3_db_release_memory(database.get());
+  database.run("BEGIN; PRAGMA user_version; PRAGMA cache_size = -768");
   return database;
 }
 

@@ -16,7 +16,8 @@ namespace trust {
 inline constexpr std::size_t kPageBytes = 4096;
 inline constexpr int kPageHashBytes = 16;
 
-// Opens `file` for reading, by a descriptor of the connection's own.
+// Opens `file` for reading, by a descriptor of the connection's own, and begins one transaction for
+// all that is read: the file does not change, and the pages that were read stay.
 Database open_page_file(int file, const std::string& name);
 
 // Makes a database of the empty file at `path`, with room for the hashes, to be written by one

@@ -123,64 +123,56 @@ Snapshot Snapshot::open_at(int generation_directory, const std::string& name) {
 const SnapshotHeader& Snapshot::header() const noexcept { return impl_->header; }
 
 std::vector<Entry> Snapshot::by_fingerprint(const Fingerprint& fingerprint) const {
-  Query query(impl_->db,
-              "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE fingerprint = ? ORDER BY layer, id",
+  Query query(impl_->db, "SELECT id FROM entry WHERE fingerprint = ? ORDER BY layer, id",
               fingerprint.bytes);
   return impl_->entries(query);
 }
 
 std::vector<Entry> Snapshot::by_subject(std::uint32_t subject_hash) const {
-  Query query(impl_->db,
-              "SELECT " TRUST_SNAPSHOT_ENTRY
-              " FROM entry WHERE subject_hash = ? ORDER BY layer, id",
+  Query query(impl_->db, "SELECT id FROM entry WHERE subject_hash = ? ORDER BY layer, id",
               subject_hash);
   return impl_->entries(query);
 }
 
 std::vector<Entry> Snapshot::by_spki(const Digest& spki_hash) const {
-  Query query(impl_->db,
-              "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE spki = ? ORDER BY layer, id",
-              spki_hash);
+  Query query(impl_->db, "SELECT id FROM entry WHERE spki = ? ORDER BY layer, id", spki_hash);
   return impl_->entries(query);
 }
 
 std::vector<StoredEntry> Snapshot::roots_of_subject(std::uint32_t subject_hash,
                                                     std::size_t limit) const {
   Query query(impl_->db,
-              "SELECT " TRUST_SNAPSHOT_ENTRY
-              " FROM entry WHERE subject_hash = ? AND trust = 0 ORDER BY layer, id DESC LIMIT ?",
+              "SELECT id FROM entry INDEXED BY entry_root WHERE subject_hash = ? AND trust = 0 "
+              "ORDER BY layer, id DESC LIMIT ?",
               subject_hash, static_cast<std::uint64_t>(limit));
-  return impl_->all(query);
+  return impl_->listed(query);
 }
 
 std::optional<Entry> Snapshot::distrusting(const Fingerprint& fingerprint,
                                            const Digest& spki_hash) const {
   {
     Query query(impl_->db,
-                "SELECT " TRUST_SNAPSHOT_ENTRY
-                " FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2 AND "
+                "SELECT id FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2 AND "
                 "(flags & 8) = 0 ORDER BY layer DESC, id LIMIT 1",
                 spki_hash);
-    if (query.step()) return stored_entry_of(query, impl_->db.name()).entry;
+    auto found = impl_->listed(query);
+    if (!found.empty()) return std::move(found.front().entry);
   }
   Query query(impl_->db,
-              "SELECT " TRUST_SNAPSHOT_ENTRY
-              " FROM entry INDEXED BY entry_fingerprint WHERE fingerprint = ? AND trust = 2 "
-              "ORDER BY layer DESC, id LIMIT 1",
+              "SELECT id FROM entry INDEXED BY entry_fingerprint WHERE fingerprint = ? AND "
+              "trust = 2 ORDER BY layer DESC, id LIMIT 1",
               fingerprint.bytes);
-  if (query.step()) return stored_entry_of(query, impl_->db.name()).entry;
-  return std::nullopt;
+  auto found = impl_->listed(query);
+  if (found.empty()) return std::nullopt;
+  return std::move(found.front().entry);
 }
 
 bool Snapshot::distrusts_key(const Digest& spki_hash) const {
   Query query(impl_->db,
-              "SELECT " TRUST_SNAPSHOT_ENTRY
-              " FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2 AND "
+              "SELECT id FROM entry INDEXED BY entry_distrusted WHERE spki = ? AND trust = 2 AND "
               "(flags & 8) = 0 LIMIT 1",
               spki_hash);
-  if (!query.step()) return false;
-  stored_entry_of(query, impl_->db.name()); // its hash is looked at
-  return true;
+  return !impl_->listed(query).empty(); // its hash is looked at
 }
 
 Entry Snapshot::find(std::string_view id, std::size_t least_digits) const {
@@ -199,8 +191,7 @@ Entry Snapshot::find(std::string_view id, std::size_t least_digits) const {
   }
   {
     Query query(impl_->db,
-                "SELECT " TRUST_SNAPSHOT_ENTRY
-                " FROM entry WHERE label = ? AND label <> '' ORDER BY layer, id LIMIT 1",
+                "SELECT id FROM entry WHERE label = ? AND label <> '' ORDER BY layer, id LIMIT 1",
                 id);
     auto found = impl_->entries(query);
     if (!found.empty()) return std::move(found.front());
@@ -212,10 +203,10 @@ Entry Snapshot::find(std::string_view id, std::size_t least_digits) const {
                     std::to_string(least_digits) + " digits are wanted here",
                 "trustctl list");
   const auto [low, high] = digests_with(id);
-  Query query(impl_->db,
-              "SELECT " TRUST_SNAPSHOT_ENTRY
-              " FROM entry WHERE fingerprint BETWEEN ? AND ? ORDER BY fingerprint, layer LIMIT 6",
-              low, high);
+  Query query(
+      impl_->db,
+      "SELECT id FROM entry WHERE fingerprint BETWEEN ? AND ? ORDER BY fingerprint, layer LIMIT 6",
+      low, high);
   auto found = impl_->entries(query);
   if (found.empty()) throw unknown;
   // The same certificate may be in every layer.
@@ -226,11 +217,7 @@ Entry Snapshot::find(std::string_view id, std::size_t least_digits) const {
   return std::move(found.front());
 }
 
-std::optional<StoredEntry> Snapshot::by_id(std::int64_t id) const {
-  Query query(impl_->db, "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE id = ?", id);
-  if (!query.step()) return std::nullopt;
-  return stored_entry_of(query, impl_->db.name());
-}
+std::optional<StoredEntry> Snapshot::by_id(std::int64_t id) const { return impl_->entry(id); }
 
 std::optional<Bytes> Snapshot::der(std::int64_t entry_id) const {
   auto stored = by_id(entry_id);
@@ -247,17 +234,13 @@ std::vector<PinRow> Snapshot::pins_for(const Host& host, Port port) const {
     const bool port_fits = port == 0 || pin.pattern.port == 0 || pin.pattern.port == port;
     if (port_fits && pin.pattern.pattern.matches(host)) found.push_back(pin);
   };
-  const std::vector<std::int64_t>& shapes = impl_->pin_shapes();
   for (const std::string& pattern : candidate_patterns(host)) {
     const auto shape = pin_shape_of(pattern);
-    if (shape && !std::binary_search(shapes.begin(), shapes.end(), *shape)) continue;
+    if (shape && !impl_->shapes.contains(*shape)) continue;
     for (const PinRow& pin : impl_->pins_with(pattern)) take(pin);
   }
-  if (host.is_address()) {
-    Query query(impl_->db,
-                "SELECT " TRUST_SNAPSHOT_PIN " FROM pin WHERE id IN (SELECT pin FROM network)");
-    while (query.step()) take(snapshot_pin_of(query, impl_->db.name()));
-  }
+  if (host.is_address() && impl_->shapes.contains(kNetworkShape))
+    for (const PinRow& pin : impl_->pins_with(kNetworks)) take(pin);
   // Of two that are as specific, the first that was added.
   const auto rank = [](const PinRow& pin) {
     return std::tuple(-pin.pattern.pattern.specificity(), pin.pattern.port == 0, pin.id);

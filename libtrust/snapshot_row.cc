@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <string_view>
 
 #include "libtrust/error.h"
@@ -15,13 +16,12 @@ namespace trust {
 
 // `host` is what a person may mean when they type the first letters of a server: names of leaves,
 // scopes and pins. `file` lists certs/, by-label/ and hashed/ with digests, as MANIFEST.json
-// does, but so that one can be looked up. `warning` says what could not be emitted.
-// `pin_shape` counts the pins with stars: a host's pins need not be looked for where there are
-// none.
+// does, but so that one can be looked up. `warning` says what could not be emitted. Every table and
+// index costs each process that opens the file: SQLite reads them all at its first query.
 const char* const kSnapshotTables = R"sql(
 CREATE TABLE header(
   store_id TEXT NOT NULL, generation INTEGER NOT NULL, created_at INTEGER NOT NULL,
-  audit_head TEXT NOT NULL, pins_of INTEGER, hash BLOB NOT NULL
+  audit_head TEXT NOT NULL, pins_of INTEGER, pin_shapes TEXT NOT NULL, hash BLOB NOT NULL
 );
 CREATE TABLE entry(
   id INTEGER PRIMARY KEY, layer INTEGER NOT NULL, trust INTEGER NOT NULL,
@@ -43,12 +43,6 @@ CREATE TABLE host(
   name TEXT NOT NULL, of_pin INTEGER NOT NULL, id INTEGER NOT NULL,
   PRIMARY KEY(name, of_pin, id)
 ) WITHOUT ROWID;
-CREATE TABLE network(
-  pin INTEGER PRIMARY KEY
-);
-CREATE TABLE pin_shape(
-  shape INTEGER PRIMARY KEY, pins INTEGER NOT NULL
-);
 CREATE TABLE file(
   name TEXT PRIMARY KEY NOT NULL, digest BLOB NOT NULL
 ) WITHOUT ROWID;
@@ -198,6 +192,28 @@ Digest pin_hash(const PinRow& pin) {
   return form.digest();
 }
 
+// "4:1 7:20", shapes and how many.
+std::string text_of(const PinShapes& shapes) {
+  std::string text;
+  for (const auto& [shape, count] : shapes)
+    text += (text.empty() ? "" : " ") + std::to_string(shape) + ':' + std::to_string(count);
+  return text;
+}
+
+PinShapes shapes_of(std::string_view text) {
+  PinShapes shapes;
+  const char* const end = text.data() + text.size();
+  for (const char* at = text.data(); at < end; ++at) {
+    int shape = 0;
+    std::uint64_t count = 0;
+    at = std::from_chars(at, end, shape).ptr;
+    if (at == end || *at != ':') break; // cannot be: the header's hash is checked
+    at = std::from_chars(at + 1, end, count).ptr;
+    shapes[shape] = count;
+  }
+  return shapes;
+}
+
 Digest header_hash(const StoredHeader& stored) {
   const SnapshotHeader& header = stored.header;
   Form form("header");
@@ -207,6 +223,7 @@ Digest header_hash(const StoredHeader& stored) {
   form.add(std::string_view(header.audit_head));
   form.add(stored.pins_of ? std::optional(static_cast<std::int64_t>(*stored.pins_of))
                           : std::nullopt);
+  form.add(std::string_view(text_of(stored.shapes)));
   return form.digest();
 }
 
@@ -240,6 +257,10 @@ void check_form(int file, const std::string& name) {
 
 // One whose row is too large for a page is there by its number alone, eight bytes.
 constexpr std::size_t kPinReference = 8;
+
+std::string_view key_in_index(std::string_view pattern) {
+  return pin_shape_of(pattern) == kNetworkShape ? kNetworks : pattern;
+}
 
 template <typename Number>
 void put(std::string& to, Number number) {
@@ -337,12 +358,10 @@ SnapshotDatabase::SnapshotDatabase(int file, const std::string& name) {
   if (!S_ISREG(facts.st_mode)) throw Error(Code::store_invalid, name + " is no regular file");
   check_form(file, name);
   db = open_page_file(file, name);
-  // One transaction for all that is read: the file does not change, and the pages that were read
-  // stay with us.
-  db.run("BEGIN");
   StoredHeader stored = read_header(db);
   header = std::move(stored.header);
   pins_of = stored.pins_of;
+  shapes = std::move(stored.shapes);
 }
 
 void SnapshotDatabase::open_pin_index(Fd file, const std::string& name) {
@@ -366,38 +385,41 @@ std::vector<PinRow> SnapshotDatabase::pins_with(std::string_view pattern) const 
   return found;
 }
 
-const std::vector<std::int64_t>& SnapshotDatabase::pin_shapes() const {
-  if (!shapes_) {
-    std::vector<std::int64_t> found;
-    Query query(db, "SELECT shape FROM pin_shape ORDER BY shape");
-    while (query.step()) found.push_back(query.integer(0));
-    shapes_ = std::move(found);
-  }
-  return *shapes_;
-}
-
-std::optional<std::int64_t> pin_shape_of(std::string_view pattern) {
+std::optional<int> pin_shape_of(std::string_view pattern) {
+  if (pattern.find('/') != std::string_view::npos) return kNetworkShape;
   if (!pattern.starts_with('*')) return std::nullopt;
-  return 2 * std::count(pattern.begin(), pattern.end(), '.') + (pattern.starts_with("**") ? 1 : 0);
+  const auto labels = std::count(pattern.begin(), pattern.end(), '.');
+  return static_cast<int>(2 * labels) + (pattern.starts_with("**") ? 1 : 0);
 }
 
-std::vector<StoredEntry> SnapshotDatabase::all(Query& query) const {
+std::optional<StoredEntry> SnapshotDatabase::entry(std::int64_t id) const {
+  Query query(db, "SELECT " TRUST_SNAPSHOT_ENTRY " FROM entry WHERE id = ?", id);
+  if (!query.step()) return std::nullopt;
+  return stored_entry_of(query, db.name());
+}
+
+std::vector<StoredEntry> SnapshotDatabase::listed(Query& ids) const {
   std::vector<StoredEntry> found;
-  while (query.step()) found.push_back(stored_entry_of(query, db.name()));
+  while (ids.step()) {
+    auto stored = entry(ids.integer(0));
+    if (!stored) damaged(db.name(), "entry " + std::to_string(ids.integer(0)));
+    found.push_back(*std::move(stored));
+  }
   return found;
 }
 
-std::vector<Entry> SnapshotDatabase::entries(Query& query) const {
+std::vector<Entry> SnapshotDatabase::entries(Query& ids) const {
   std::vector<Entry> found;
-  while (query.step()) found.push_back(stored_entry_of(query, db.name()).entry);
+  for (StoredEntry& stored : listed(ids)) found.push_back(std::move(stored.entry));
   return found;
 }
 
 void write_header(Database& db, const StoredHeader& stored) {
   const SnapshotHeader& header = stored.header;
   db.run("DELETE FROM header");
-  Query(db, "INSERT INTO header VALUES(?, ?, ?, ?, ?, ?)", header.store_id, header.generation,
-        header.created_at, header.audit_head, stored.pins_of, header_hash(stored))
+  Query(db, "INSERT INTO header VALUES(?, ?, ?, ?, ?, ?, ?)", header.store_id, header.generation,
+        header.created_at, header.audit_head, stored.pins_of, text_of(stored.shapes),
+        header_hash(stored))
       .run();
 }
 
@@ -410,7 +432,9 @@ StoredHeader read_header(Database& db) {
     throw Error(Code::store_invalid, db.name() + " is no snapshot of a trustd store");
   const std::int64_t form = pragma("PRAGMA user_version");
   if (form != kSnapshotFormat) refuse_form(db.name(), form);
-  Query query(db, "SELECT store_id, generation, created_at, audit_head, pins_of, hash FROM header");
+  Query query(db,
+              "SELECT store_id, generation, created_at, audit_head, pins_of, pin_shapes, hash "
+              "FROM header");
   if (!query.step()) throw Error(Code::store_invalid, db.name() + " has no header");
   StoredHeader stored;
   SnapshotHeader& header = stored.header;
@@ -420,7 +444,8 @@ StoredHeader read_header(Database& db) {
   header.audit_head = query.text(3);
   if (const auto number = query.maybe_integer(4))
     stored.pins_of = static_cast<GenerationNumber>(*number);
-  if (header_hash(stored) != query.digest(5)) damaged(db.name(), "its header");
+  stored.shapes = shapes_of(query.view(5));
+  if (header_hash(stored) != query.digest(6)) damaged(db.name(), "its header");
   return stored;
 }
 
@@ -514,26 +539,11 @@ void insert_pin(Database& db, const PinRow& pin) {
         static_cast<int>(pin.position), pin.expires_at, pin.note, pin.owner, pin.added_at,
         pin.since, pin_hash(pin))
       .run();
-  if (pattern.kind() == Pattern::Kind::network)
-    Query(db, "INSERT INTO network VALUES(?)", pin.id).run();
   if (pattern.kind() == Pattern::Kind::host) insert_host(db, pattern.base(), true, pin.id);
-  if (const auto shape = pin_shape_of(pattern.text()))
-    Query(db, "INSERT INTO pin_shape VALUES(?, 1) ON CONFLICT(shape) DO UPDATE SET pins = pins + 1",
-          *shape)
-        .run();
 }
 
-void remove_pin(Database& db, std::int64_t id) {
-  {
-    Query query(db, "SELECT pattern FROM pin WHERE id = ?", id);
-    if (!query.step()) return;
-    Query(db, "DELETE FROM host WHERE name = ? AND of_pin = 1 AND id = ?", query.view(0), id).run();
-    if (const auto shape = pin_shape_of(query.view(0))) {
-      Query(db, "UPDATE pin_shape SET pins = pins - 1 WHERE shape = ?", *shape).run();
-      Query(db, "DELETE FROM pin_shape WHERE shape = ? AND pins <= 0", *shape).run();
-    }
-  }
-  Query(db, "DELETE FROM network WHERE pin = ?", id).run();
+void remove_pin(Database& db, std::int64_t id, std::string_view pattern) {
+  Query(db, "DELETE FROM host WHERE name = ? AND of_pin = 1 AND id = ?", pattern, id).run();
   Query(db, "DELETE FROM pin WHERE id = ?", id).run();
 }
 
@@ -567,15 +577,17 @@ std::string pattern_of_pin(Database& db, std::int64_t id) {
 }
 
 void index_pin(HashFileWriter& index, const PinRow& pin) {
-  const std::string& pattern = pin.pattern.pattern.text();
+  const std::string_view key = key_in_index(pin.pattern.pattern.text());
   std::string bytes = packed_pin(pin);
-  if (!HashFileWriter::fits(pattern, view_of(bytes))) bytes.resize(kPinReference);
-  index.insert(pattern, view_of(bytes));
+  // Of a network the key does not say which.
+  if (key == kNetworks || !HashFileWriter::fits(key, view_of(bytes))) bytes.resize(kPinReference);
+  index.insert(key, view_of(bytes));
 }
 
 void unindex_pin(HashFileWriter& index, std::string_view pattern, std::int64_t id) {
-  const bool was = index.remove(
-      pattern, [&](ByteView value) { return Cursor(value).number<std::int64_t>() == id; });
+  const bool was = index.remove(key_in_index(pattern), [&](ByteView value) {
+    return Cursor(value).number<std::int64_t>() == id;
+  });
   if (!was) throw Error(Code::store_invalid, "pin " + std::to_string(id) + " is not in its index");
 }
 

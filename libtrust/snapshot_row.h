@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -53,6 +54,14 @@ extern const char* const kSnapshotIndexes;
   "id, layer, spki, pattern, port, mode, role, position, expires_at, note, owner, " \
   "added_at, since, hash"
 
+// How many pins there are of each kind that is looked for apart, so that it is not where there is
+// none: of patterns with stars, by how many labels follow them and how many stars; of networks.
+using PinShapes = std::map<int, std::uint64_t>;
+inline constexpr int kNetworkShape = -1;
+std::optional<int> pin_shape_of(std::string_view pattern); // none of a host
+// What networks lie under in pins.index, for none is found by its text.
+inline constexpr std::string_view kNetworks = "/";
+
 // A connection to a trust.db, and what its header says; and its pins.index.
 struct SnapshotDatabase {
   SnapshotDatabase() = default;
@@ -61,31 +70,28 @@ struct SnapshotDatabase {
   // Whether there is a pins.index, which is then to be given before pins are looked up.
   bool has_pin_index() const noexcept { return pins_of.has_value(); }
   void open_pin_index(Fd file, const std::string& name);
-  // The pins of one pattern, in no order. Not while it is written.
+  // The pins of one pattern, or of kNetworks, in no order. Not while it is written.
   std::vector<PinRow> pins_with(std::string_view pattern) const;
 
-  // All rows of a query of TRUST_SNAPSHOT_ENTRY.
-  std::vector<StoredEntry> all(Query& query) const;
-  std::vector<Entry> entries(Query& query) const;
-
-  // The shapes of the pins with stars that are there, in order; of a file that does not change.
-  const std::vector<std::int64_t>& pin_shapes() const;
+  std::optional<StoredEntry> entry(std::int64_t id) const;
+  // Those that a query of numbers lists. It names few columns and this one all: a statement costs a
+  // process, once, as much as it has columns.
+  std::vector<StoredEntry> listed(Query& ids) const;
+  std::vector<Entry> entries(Query& ids) const; // without their DER
 
   mutable Database db;
   SnapshotHeader header;
   std::optional<GenerationNumber> pins_of; // that pins.index was written for; none: no pins
+  PinShapes shapes;
 
  private:
   std::optional<HashFile> pin_index_;
-  mutable std::optional<std::vector<std::int64_t>> shapes_;
 };
-
-// Of a pattern with stars, how many labels follow them and how many stars; none of others.
-std::optional<std::int64_t> pin_shape_of(std::string_view pattern);
 
 struct StoredHeader {
   SnapshotHeader header;
   std::optional<GenerationNumber> pins_of; // as above
+  PinShapes shapes;
 };
 void write_header(Database& db, const StoredHeader& stored);
 StoredHeader read_header(Database& db); // also what kind of file it is, and of which form
@@ -96,7 +102,7 @@ void remove_entry(Database& db, std::int64_t id);
 StoredEntry stored_entry_of(const Query& row, const std::string& name);
 
 void insert_pin(Database& db, const PinRow& pin);
-void remove_pin(Database& db, std::int64_t id);
+void remove_pin(Database& db, std::int64_t id, std::string_view pattern);
 PinRow snapshot_pin_of(const Query& row, const std::string& name);
 void each_pin(Database& db, const std::function<void(const PinRow&)>& visit);
 std::string pattern_of_pin(Database& db, std::int64_t id); // empty: there is none

@@ -32,6 +32,7 @@ struct SnapshotWriter::Impl {
   std::string path;
   std::string index_path; // of pins.index
   std::optional<GenerationNumber> pins_before; // that the pins.index there was written for
+  PinShapes shapes;
   bool pins_changed = false;
   std::optional<HashFileWriter> pins; // that goes on from it
   std::optional<bool> pins_written;   // once they are finished
@@ -89,7 +90,7 @@ SnapshotWriter::SnapshotWriter(const std::string& path, const SnapshotHeader& he
   impl_->db.run(("PRAGMA application_id = " + std::to_string(kSnapshotApplicationId)).c_str());
   impl_->db.run(("PRAGMA user_version = " + std::to_string(kSnapshotFormat)).c_str());
   impl_->db.run(kSnapshotTables);
-  write_header(impl_->db, {header, std::nullopt});
+  write_header(impl_->db, {header, std::nullopt, {}});
 }
 
 SnapshotWriter SnapshotWriter::amend(const std::string& path, const SnapshotHeader& header) {
@@ -98,8 +99,11 @@ SnapshotWriter SnapshotWriter::amend(const std::string& path, const SnapshotHead
   made->header = header;
   SnapshotWriter writer(std::make_unique<Impl>(std::move(made), path));
   writer.impl_->db.run("BEGIN");
-  writer.impl_->pins_before = read_header(writer.impl_->db).pins_of;
-  write_header(writer.impl_->db, {header, writer.impl_->pins_before});
+  StoredHeader before = read_header(writer.impl_->db);
+  writer.impl_->pins_before = before.pins_of;
+  writer.impl_->shapes = before.shapes;
+  before.header = header;
+  write_header(writer.impl_->db, before);
   return writer;
 }
 
@@ -110,13 +114,16 @@ void SnapshotWriter::remove_entry(std::int64_t id) { trust::remove_entry(impl_->
 
 void SnapshotWriter::pin(const PinRow& pin) {
   insert_pin(impl_->db, pin);
+  if (const auto shape = pin_shape_of(pin.pattern.pattern.text())) ++impl_->shapes[*shape];
   if (impl_->amends_pins()) index_pin(*impl_->pins, pin);
 }
 
 void SnapshotWriter::remove_pin(std::int64_t id) {
   const std::string pattern = pattern_of_pin(impl_->db, id);
   if (pattern.empty()) return;
-  trust::remove_pin(impl_->db, id);
+  trust::remove_pin(impl_->db, id, pattern);
+  if (const auto shape = pin_shape_of(pattern); shape && --impl_->shapes[*shape] == 0)
+    impl_->shapes.erase(*shape);
   if (impl_->amends_pins()) unindex_pin(*impl_->pins, pattern, id);
 }
 
@@ -162,7 +169,7 @@ bool SnapshotWriter::finish_pins() {
     pins_of = impl.database().header.generation;
     impl.pins_written = true;
   }
-  write_header(impl.db, {impl.database().header, pins_of});
+  write_header(impl.db, {impl.database().header, pins_of, impl.shapes});
   return *impl.pins_written;
 }
 

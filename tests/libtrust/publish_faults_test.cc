@@ -440,7 +440,8 @@ TEST(PublishFaults, AFullDiskKeepsThePreviousGenerationAndRecovers) {
         if (error.code() != Code::storage_full) std::fprintf(stderr, "%s\n", error.what());
         MUST(3, error.code() == Code::storage_full);
       }
-      MUST(4, read_published(directory).files == before.files);
+      // Names that were added already may lie in the directories that generations share.
+      MUST(4, read_published(directory, false).files == before.files);
       MUST(5, !fs::exists(directory + "/.new"));
     }
     fs::remove(scratch.path("disk/fill"));
