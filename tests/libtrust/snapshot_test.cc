@@ -477,6 +477,55 @@ TEST_F(SnapshotTest, OnAReadOnlyMountItMayBelongToAnyone) {
   EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
+TEST_F(SnapshotTest, BelowTheMachinesPathItMayBelongToThatDirectorysOwner) {
+  if (::geteuid() != 0) GTEST_SKIP() << "root alone may give files away and mount";
+  write([&](SnapshotWriter& writer) { writer.pin(pin("dev.test")); });
+  namespace fs = std::filesystem;
+  const std::vector<std::string> names = {"", "/gen-7", "/gen-7/trust.db", "/gen-7/pins.index"};
+  constexpr uid_t kOwner = 4321, kStranger = 4322;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (::unshare(CLONE_NEWNS) != 0 ||
+        ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+        ::mount("tmpfs", "/var/lib", "tmpfs", 0, "mode=0755") != 0)
+      ::_exit(99);
+    const std::string machine = "/var/lib/trustd", there = machine + "/public";
+    const auto give = [](const std::string& path, uid_t uid) {
+      if (::lchown(path.c_str(), uid, uid) != 0) ::_exit(98);
+    };
+    const auto opens = [](const std::string& directory) {
+      try {
+        return Snapshot::open(directory).pins_for(Host::parse("dev.test"), 1).size() == 1;
+      } catch (const Error& error) {
+        if (error.code() != Code::store_access) ::_exit(97);
+        return false;
+      }
+    };
+    fs::create_directory(machine);
+    fs::copy(store(), there, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    give(machine, kOwner);
+    for (const std::string& name : names) {
+      give(there + name, kOwner);
+      give(store() + name, kOwner);
+    }
+    if (!opens(there)) ::_exit(1);
+    if (opens(store())) ::_exit(2); // the same elsewhere
+    int code = 10;
+    for (const std::string& name : names) {
+      give(there + name, kStranger);
+      if (opens(there)) ::_exit(code);
+      give(there + name, kOwner);
+      ++code;
+    }
+    ::_exit(opens(there) ? 0 : 3);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status));
+  if (WEXITSTATUS(status) == 99) GTEST_SKIP() << "nothing can be mounted here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
 TEST_F(SnapshotTest, AnotherFormIsRefusedBeItOlderOrNewer) {
   write([](SnapshotWriter&) {});
   ASSERT_EQ(open_error(), std::nullopt);
