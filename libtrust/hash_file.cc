@@ -50,6 +50,16 @@ void put_number(std::uint8_t* bytes, Number number) {
   throw Error(Code::store_invalid, name + " is damaged: a page does not match its hash");
 }
 
+void write_at(int file, ByteView bytes, std::uint64_t at, const std::string& name) {
+  for (std::size_t done = 0; done < bytes.size();) {
+    const ssize_t count =
+        ::pwrite(file, bytes.data() + done, bytes.size() - done, static_cast<off_t>(at + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) throw system_error("cannot write " + name, errno);
+    done += static_cast<std::size_t>(count);
+  }
+}
+
 class Page {
  public:
   // One of a chain that holds nothing.
@@ -69,9 +79,7 @@ class Page {
   }
   void write(int file, std::uint64_t number, const std::string& name) {
     seal(number);
-    if (::pwrite(file, bytes_.data(), bytes_.size(), static_cast<off_t>(number * kHashPageBytes)) !=
-        static_cast<ssize_t>(bytes_.size()))
-      throw system_error("cannot write " + name, errno != 0 ? errno : ENOSPC);
+    write_at(file, bytes_, number * kHashPageBytes, name);
   }
   void seal(std::uint64_t number) {
     const PageHash hash = page_hash(bytes_.data(), kContent, number);
@@ -203,16 +211,6 @@ void each_block(int file, std::uint64_t pages, const std::string& name, const Vi
   }
 }
 
-void append(int file, ByteView bytes, std::uint64_t at, const std::string& name) {
-  for (std::size_t done = 0; done < bytes.size();) {
-    const ssize_t count =
-        ::pwrite(file, bytes.data() + done, bytes.size() - done, static_cast<off_t>(at + done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) throw system_error("cannot write " + name, errno);
-    done += static_cast<std::size_t>(count);
-  }
-}
-
 } // namespace
 
 // ---- reading ------------------------------------------------------------------
@@ -242,7 +240,7 @@ HashFileWriter::HashFileWriter(Fd file, std::string name, HashFileId id, std::ui
       (expected + kValuesOfChain - 1) / kValuesOfChain, 1, kMostPages / 2));
   std::vector<std::uint8_t> block;
   const auto flush = [&] {
-    append(file_.get(), block, (pages_ - block.size() / kHashPageBytes) * kHashPageBytes, name_);
+    write_at(file_.get(), block, (pages_ - block.size() / kHashPageBytes) * kHashPageBytes, name_);
     block.clear();
   };
   for (pages_ = 0; pages_ <= chains_;) {
@@ -267,7 +265,7 @@ HashFileWriter::HashFileWriter(int before, const HashFileId& of, Fd file, std::s
   std::uint64_t at = 0;
   // Damage that is gone on from would be there for ever.
   each_block(before, pages_, name_, [&](ByteView block) {
-    append(file_.get(), block, at, name_);
+    write_at(file_.get(), block, at, name_);
     at += block.size();
   });
 }

@@ -291,14 +291,23 @@ TEST(PublishFaults, KilledAtAnySystemCallItLeavesTheOldOrTheNewAndIsMendedAtStar
     Publisher(settings_at(directory)).publish(store, kNow);
     generation = store.generation();
   }
-  // An addition adds names, a removal makes new directories: both, killed ever later.
+  // An addition adds names, a removal makes new directories, a pin makes an index, or goes on from
+  // one: all, killed ever later.
+  enum class What { add, remove, pin };
+  std::vector<Host> pinned;
   std::size_t kills = 0;
-  for (const bool adds : {true, false}) {
+  for (const What what : {What::add, What::remove, What::pin}) {
     for (std::size_t n = 1;; n += 1 + n / 10) {
-      SCOPED_TRACE((adds ? "add, call " : "remove, call ") + std::to_string(n));
+      SCOPED_TRACE("change " + std::to_string(static_cast<int>(what)) + ", call " +
+                   std::to_string(n));
       {
         Store store = open();
-        if (adds) {
+        if (what == What::pin) {
+          PinRow pin;
+          pin.pattern = PortPattern::parse("p" + std::to_string(n) + ".test");
+          store.add_pins({}, {pin});
+          pinned.push_back(pin.pattern.pattern.base());
+        } else if (what == What::add) {
           present.push_back(minted("h" + std::to_string(n) + ".test", false));
           store.add({}, adding(present.back(), Trust::leaf, "h" + std::to_string(n)));
         } else {
@@ -317,11 +326,17 @@ TEST(PublishFaults, KilledAtAnySystemCallItLeavesTheOldOrTheNewAndIsMendedAtStar
       if (!killed) GTEST_SKIP() << "a child cannot be traced here";
       const Published seen = read_published(directory, false);
       EXPECT_TRUE(seen.generation == generation || seen.generation == generation + 1);
-      EXPECT_NO_THROW(Snapshot::open(directory));
+      const auto find_pins = [&](bool last) {
+        const Snapshot snapshot = Snapshot::open(directory);
+        for (std::size_t i = 0; i + (last ? 0 : 1) < pinned.size(); ++i)
+          EXPECT_EQ(snapshot.pins_for(pinned[i], 1).size(), 1U) << pinned[i].text();
+      };
+      find_pins(what != What::pin || seen.generation == generation + 1);
       Store store = open();
       Publisher publisher(settings_at(directory));
       publisher.publish(store, kNow);
       EXPECT_EQ(read_published(directory).generation, generation + 1); // and nothing too many
+      find_pins(true);
       for (const auto& each : fs::directory_iterator(directory)) {
         const std::string name = each.path().filename();
         EXPECT_TRUE(name != ".new" && !name.starts_with(".tmp-")) << name;
@@ -449,6 +464,58 @@ TEST(PublishFaults, AFullDiskKeepsThePreviousGenerationAndRecovers) {
     publisher.clean_up(kNow);
     MUST(6, read_published(directory).generation == store.generation());
     MUST(7, fs::exists(directory + "/.reserve"));
+    return 0;
+  });
+  if (!status) GTEST_SKIP() << "no file system can be mounted here";
+  EXPECT_EQ(*status, 0);
+}
+
+TEST(PublishFaults, PinsThatDoNotFitOnTheDiskLeaveThoseBefore) {
+  const Scratch scratch;
+  fs::create_directory(scratch.path("disk"));
+  const auto status = with_small_disk(scratch.path("disk"), "size=2m,mode=0755", [&] {
+    const std::string directory = scratch.path("disk/public");
+    Store store = Store::open(scratch.path("trustd.db"), [] { return kNow; });
+    PublishSettings settings = settings_at(directory);
+    settings.keep_generations = 1;
+    settings.keep_seconds = 0;
+    Publisher publisher(settings);
+    const auto pin = [&](int from, int to) {
+      std::vector<PinRow> rows(static_cast<std::size_t>(to - from));
+      for (PinRow& row : rows)
+        row.pattern = PortPattern::parse("h" + std::to_string(from++) + ".test");
+      store.add_pins({}, rows);
+    };
+    const auto finds = [&](int number) {
+      const Host host = Host::parse("h" + std::to_string(number) + ".test");
+      return Snapshot::open(directory).pins_for(host, 1).size() == 1;
+    };
+    pin(0, 10);
+    publisher.publish(store, kNow);
+    // Where it is full depends on how many there are, and on what is there already.
+    bool in_index = false, written = false;
+    for (const int more : {9000, 6000, 100}) {
+      pin(10, 10 + more);
+      try {
+        publisher.publish(store, kNow);
+        MUST(3, finds(10 + more - 1));
+        written = true;
+      } catch (const Error& error) {
+        MUST(4, error.code() == Code::storage_full);
+        in_index = in_index || error.message().find("pins.index") != std::string::npos;
+        MUST(5, !finds(10));
+      }
+      MUST(6, finds(0) && finds(9));
+      std::vector<std::int64_t> ids;
+      store.each_pin([&](const PinRow& row) {
+        if (row.id > 10) ids.push_back(row.id);
+      });
+      store.remove_pins({}, ids);
+      publisher.publish(store, kNow);
+      publisher.clean_up(kNow);
+      MUST(7, finds(9) && !finds(10));
+    }
+    MUST(8, in_index && written);
     return 0;
   });
   if (!status) GTEST_SKIP() << "no file system can be mounted here";
