@@ -5,24 +5,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "libtrust/emit/anchors.h"
 #include "libtrust/emit/env.h"
-#include "libtrust/emit/hashed.h"
 #include "libtrust/emit/manifest.h"
 #include "libtrust/emit/spool.h"
 #include "libtrust/emit/truststore.h"
 #include "libtrust/error.h"
 #include "libtrust/file.h"
-#include "libtrust/name_directory.h"
-#include "libtrust/name_writes.h"
+#include "libtrust/generation_names.h"
 #include "libtrust/page_file.h"
 
 namespace trust {
@@ -32,16 +28,6 @@ constexpr std::string_view kTrustDb = "trust.db";
 constexpr const char* kSpareName = ".name"; // becomes the first name that is added
 // More entries than this, and everything is named anew: it is then not less work to go on.
 constexpr std::size_t kMostEntriesOneByOne = 1000;
-
-// A name in one of the shared directories.
-struct Name {
-  std::size_t directory; // index into kNameDirectories
-  std::string name;
-  std::size_t anchor;
-
-  std::string path() const { return std::string(kNameDirectories[directory]) + "/" + name; }
-};
-enum : std::size_t { kByLabel = 0, kCerts = 1, kEnv = 2, kHashed = 3, kDirectories = 4 };
 
 void make_directory(int store) {
   remove_tree_at(store, kNewGeneration);
@@ -188,208 +174,47 @@ class GenerationWriter {
     }
   }
 
-  // Every name that the certificates of one pair have. `numbers`: those that are taken in hashed/,
-  // by subject hash.
-  std::vector<Name> names_of(const std::vector<StoredEntry>& same_pair, const Emission& emission,
-                             std::map<std::uint32_t, std::size_t>& numbers) {
-    std::vector<Name> names;
-    std::set<std::string> seen;
-    for (std::size_t i = 0; i < same_pair.size(); ++i) {
-      const Entry& entry = same_pair[i].entry;
-      if (entry.layer == Layer::base || !emission.entries[i].anchor) continue;
-      const std::size_t anchor = *emission.entries[i].anchor;
-      std::string file = entry.certificate.fingerprint.text() + ".pem";
-      if (seen.insert(file).second) names.push_back({kCerts, std::move(file), anchor});
-      // A label of the machine's store gives way to one of this.
-      if (writer_->written().labelled(entry.label) == entry.id)
-        names.push_back({kByLabel, entry.label + ".pem", anchor});
-    }
-    for (std::size_t at = 0; at < emission.anchors.size(); ++at) {
-      const std::uint32_t subject =
-          same_pair[emission.anchors[at].entry].entry.certificate.subject_hash;
-      names.push_back({kHashed, hashed_name(subject, numbers[subject]++), at});
-    }
-    return names;
-  }
-
   void write_names_and_bundles() {
+    names_.emplace(GenerationNames::Places{job_.store, directory_.get(), job_.before_directory,
+                                           job_.prepared ? kSpareName : nullptr},
+                   header_.generation, *writer_, before_, unsynced_);
     if (everything_) {
-      name_everything();
+      writer_->clear_files();
+      names_->make_directories();
       write_bundles();
       return;
     }
     const bool keeps = job_.pieces->are_of(before_->header());
-    Affected affected = look_at_affected(keeps);
-    name_affected(affected.names);
+    NewPieces pieces = look_at_affected(keeps);
+    names_->change(affected_);
     if (affected_.empty()) {
       for (const char* name : {"bundle.pem", "extra.pem", "truststore.p12"}) link_before(name);
       if (keeps) job_.pieces->complete(header_);
     } else if (keeps) {
-      amend_pieces(affected);
+      amend_pieces(pieces);
       write_kept_bundles();
     } else {
       write_bundles();
     }
   }
 
-  void name_everything() {
-    writer_->clear_files();
-    for (std::size_t i = 0; i < kDirectories; ++i) directories_[i].emplace(make_names(i));
-  }
-
-  // All names of one pair's certificates, in new directories: one file, linked.
-  void write_names(const std::vector<StoredEntry>& same_pair, const Emission& emission) {
-    // Most subjects are of one key: those need not be remembered.
-    std::map<std::uint32_t, std::size_t> own;
-    const std::uint32_t subject = same_pair.front().entry.certificate.subject_hash;
-    const bool alone = !writer_->written().has_many_keys(subject);
-    std::vector<const Name*> first(emission.anchors.size(), nullptr);
-    const std::vector<Name> names = names_of(same_pair, emission, alone ? own : numbers_);
-    std::vector<Digest> digests(emission.anchors.size());
-    for (const Name& name : names) {
-      if (first[name.anchor] == nullptr) {
-        const std::string pem = pem_of(bytes_of(same_pair, emission.anchors[name.anchor]));
-        write_name(name.directory, name.name, pem);
-        digests[name.anchor] = sha256(view_of(pem));
-        first[name.anchor] = &name;
-      } else {
-        const Name& other = *first[name.anchor];
-        directories_[name.directory]->link(*directories_[other.directory], other.name, name.name);
-      }
-      writer_->file(name.path(), digests[name.anchor]);
-    }
-    writer_->warnings(subject, emission.warnings);
-  }
-
-  // What the affected subjects give now.
-  struct NewName {
-    Digest digest;
-    std::string pem;
-  };
-  using NewNames = std::map<std::string, NewName>; // by path
-  struct Affected {
-    NewNames names;
-    std::vector<std::pair<CertificateFacts, Pieces>> pieces; // if they were asked for
-  };
-
-  Affected look_at_affected(bool with_pieces) {
-    Affected found;
-    std::map<std::uint32_t, std::size_t> numbers;
+  // What the affected subjects give now; their pieces, if they are asked for.
+  using NewPieces = std::vector<std::pair<CertificateFacts, Pieces>>;
+  NewPieces look_at_affected(bool with_pieces) {
+    NewPieces found;
     std::vector<std::pair<std::uint32_t, std::vector<std::string>>> warnings;
     for (const std::uint32_t subject : affected_) {
       writer_->written().each_pair_of(subject, [&](const std::vector<StoredEntry>& same_pair) {
         Emission emission = emitted(same_pair);
-        std::vector<std::optional<NewName>> texts(emission.anchors.size());
-        for (const Name& name : names_of(same_pair, emission, numbers)) {
-          std::optional<NewName>& text = texts[name.anchor];
-          if (!text) {
-            text.emplace();
-            text->pem = pem_of(bytes_of(same_pair, emission.anchors[name.anchor]));
-            text->digest = sha256(view_of(text->pem));
-          }
-          found.names[name.path()] = *text;
-        }
+        names_->take(same_pair, emission);
         if (with_pieces)
-          found.pieces.emplace_back(same_pair.front().entry.certificate,
-                                    pieces_of(same_pair, emission));
+          found.emplace_back(same_pair.front().entry.certificate, pieces_of(same_pair, emission));
         warnings.emplace_back(subject, std::move(emission.warnings));
       });
     }
     for (const std::uint32_t subject : affected_) writer_->clear_warnings(subject);
     for (const auto& [subject, texts] : warnings) writer_->warnings(subject, texts);
     return found;
-  }
-
-  // The difference in names that the affected subjects make.
-  void name_affected(NewNames& names) {
-    std::set<std::string> before;
-    for (const std::uint32_t subject : affected_)
-      before_->each_pair_of(subject, [&](const std::vector<StoredEntry>& same_pair) {
-        for (const StoredEntry& stored : same_pair) old_names_of(stored.entry, before);
-      });
-    std::array<bool, kDirectories> changes{};
-    std::vector<std::string> gone, come;
-    for (const std::string& path : before)
-      if (!names.contains(path)) gone.push_back(path);
-    for (const auto& [path, name] : names) {
-      const auto digest = before_->file(path);
-      if (digest != name.digest) come.push_back(path);
-      if (digest && digest != name.digest) changes[directory_of(path)] = true;
-    }
-    for (const std::string& path : gone) {
-      changes[directory_of(path)] = true;
-      writer_->remove_file(path);
-    }
-    for (const std::string& path : come) writer_->file(path, names[path].digest);
-
-    for (std::size_t i = 0; i < kDirectories; ++i) {
-      NameDirectory old = names_before(i);
-      if (!changes[i]) {
-        directories_[i].emplace(std::move(old));
-        continue;
-      }
-      directories_[i].emplace(make_names(i));
-      const std::string prefix = std::string(kNameDirectories[i]) + "/";
-      const std::set<std::string> fresh(come.begin(), come.end());
-      writer_->written().each_file(prefix, [&](std::string_view path, const Digest&) {
-        if (fresh.contains(std::string(path))) return;
-        const std::string name(path.substr(prefix.size()));
-        directories_[i]->link(old, name, name);
-      });
-    }
-    std::map<Digest, std::size_t> written;
-    for (const std::string& path : come) {
-      NewName& name = names[path];
-      NameDirectory& directory = *directories_[directory_of(path)];
-      if (const auto first = written.find(name.digest); first != written.end()) {
-        name_writes_.link(first->second, directory, name_in(path));
-      } else {
-        written.emplace(name.digest,
-                        name_writes_.file(directory, name_in(path), std::move(name.pem)));
-      }
-    }
-    name_writes_.start(directory_.get(), job_.prepared ? kSpareName : nullptr);
-  }
-
-  static std::string name_in(const std::string& path) {
-    return path.substr(kNameDirectories[directory_of(path)].size() + 1);
-  }
-
-  NameDirectory make_names(std::size_t at) {
-    NameDirectory made = NameDirectory::make(job_.store, kNameDirectories[at], header_.generation);
-    unsynced_.directory(made.fd());
-    return made;
-  }
-
-  NameDirectory names_before(std::size_t at) const {
-    return NameDirectory::of(job_.store, job_.before_directory, kNameDirectories[at]);
-  }
-
-  // In a new directory.
-  void write_name(std::size_t at, const std::string& name, std::string_view bytes) {
-    NameDirectory& directory = *directories_[at];
-    directory.write(name, bytes);
-    unsynced_.file(directory.fd(), name);
-  }
-
-  // Every name that an entry may have had.
-  void old_names_of(const Entry& entry, std::set<std::string>& names) {
-    const auto take = [&](std::string path) {
-      const bool was = before_->file(path).has_value();
-      if (was) names.insert(std::move(path));
-      return was;
-    };
-    take("certs/" + entry.certificate.fingerprint.text() + ".pem");
-    if (before_->labelled(entry.label) == entry.id) take("by-label/" + entry.label + ".pem");
-    // The numbers run on without gaps, from the last that another entry found.
-    std::size_t& number = old_numbers_[entry.certificate.subject_hash];
-    while (take("hashed/" + hashed_name(entry.certificate.subject_hash, number))) ++number;
-  }
-
-  static std::size_t directory_of(std::string_view path) {
-    for (std::size_t i = 0; i < kDirectories; ++i)
-      if (path.starts_with(kNameDirectories[i])) return i;
-    throw Error(Code::internal, "a name in no directory");
   }
 
   void write_bundles() {
@@ -401,7 +226,10 @@ class GenerationWriter {
     bool keeps = true;
     writer_->written().each_pair([&](const std::vector<StoredEntry>& same_pair) {
       const Emission emission = emitted(same_pair);
-      if (everything_) write_names(same_pair, emission);
+      if (everything_) {
+        names_->write(same_pair, emission);
+        writer_->warnings(same_pair.front().entry.certificate.subject_hash, emission.warnings);
+      }
       Pieces pieces = pieces_of(same_pair, emission);
       bundle.write(pieces.bundle);
       extra.write(pieces.extra());
@@ -416,11 +244,11 @@ class GenerationWriter {
   }
 
   // From those of the generation before.
-  void amend_pieces(Affected& affected) {
+  void amend_pieces(NewPieces& pieces) {
     KeptPieces& kept = *job_.pieces;
     kept.open();
     for (const std::uint32_t subject : affected_) kept.remove(subject);
-    for (auto& [of, pieces] : affected.pieces) kept.put(of, std::move(pieces));
+    for (auto& [of, each] : pieces) kept.put(of, std::move(each));
   }
 
   void write_kept_bundles() {
@@ -479,22 +307,11 @@ class GenerationWriter {
     } catch (const Error&) {
       // There is none, or none that is worth keeping.
     }
-    const std::pair<const char*, std::string> files[] = {
-        {"env.sh", sh_profile(values)},
-        {"env.fish", fish_profile(values)},
-        {"env.env", dotenv_text(values)},
-        {"env.json", json_text(values)},
-        {"wgetrc", wgetrc_text(job_.path, wgetrc)}};
-    bool same = !everything_;
-    for (const auto& [name, text] : files) {
-      const std::string path = std::string("env/") + name;
-      const Digest digest = sha256(view_of(text));
-      same = same && before_->file(path) == digest;
-      writer_->file(path, digest);
-    }
-    if (same) return;
-    if (!everything_) directories_[kEnv].emplace(make_names(kEnv));
-    for (const auto& [name, text] : files) write_name(kEnv, name, text);
+    names_->environment({{"env.sh", sh_profile(values)},
+                         {"env.fish", fish_profile(values)},
+                         {"env.env", dotenv_text(values)},
+                         {"env.json", json_text(values)},
+                         {"wgetrc", wgetrc_text(job_.path, wgetrc)}});
   }
 
   void write_manifest() {
@@ -515,19 +332,8 @@ class GenerationWriter {
     file.commit(false);
     unsynced_.file(directory_.get(), "MANIFEST.json");
     give_out(std::string(kTrustDb));
-    name_writes_.finish(unsynced_);
-    ::unlinkat(directory_.get(), kSpareName, 0); // unless it became a name
+    names_->finish();
     unsynced_.directory(directory_.get());
-    for (std::size_t i = 0; i < kDirectories; ++i) {
-      const std::string target = "../" + directories_[i]->name();
-      const char* name = kNameDirectories[i].data();
-      // The same link as before may be the same file: an inode less to make and to remove.
-      const bool is_same = before_ != nullptr && !directories_[i]->is_new();
-      if (is_same && ::linkat(job_.before_directory, name, directory_.get(), name, 0) == 0)
-        continue;
-      if (::symlinkat(target.c_str(), directory_.get(), name) != 0)
-        throw system_error("cannot link " + std::string(name), errno);
-    }
   }
 
   // A file that is complete, written by its name.
@@ -547,12 +353,9 @@ class GenerationWriter {
   // Subjects of which an entry came, went or ended, or is emitted otherwise for what did: every
   // name of a certificate depends on what has its subject.
   std::set<std::uint32_t> affected_;
-  std::map<std::uint32_t, std::size_t> old_numbers_;
   bool everything_ = true; // name and bundle all, not the affected subjects alone
-  std::map<std::uint32_t, std::size_t> numbers_;
-  std::array<std::optional<NameDirectory>, kDirectories> directories_;
   std::set<std::string> filled_; // files that hold a certificate
-  NameWrites name_writes_; // last: it may have a thread that writes into the directories
+  std::optional<GenerationNames> names_; // last: it uses what is above
 };
 
 } // namespace
