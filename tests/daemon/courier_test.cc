@@ -192,6 +192,7 @@ TEST_F(CourierTest, WhatIsRefusedIsSentAgainWithTheSameId) {
 
 TEST_F(CourierTest, AfterAnUnknownEndTheIdStaysThoughThereIsMore) {
   receiver_.takes_and_fails = true;
+  settings_.first_wait = settings_.most_wait = std::chrono::hours(1); // it is tried once
   start();
   raise("a");
   until([&] { return receiver_.attempts > 0; });
@@ -278,7 +279,7 @@ TEST_F(CourierTest, ATestThatFailsSaysWhy) {
 
 TEST_F(CourierTest, EndsWhileItWaits) {
   receiver_.failures = 1'000'000;
-  settings_.first_wait = std::chrono::hours(1);
+  settings_.first_wait = settings_.most_wait = std::chrono::hours(1);
   start();
   raise("a");
   until([&] { return courier_->state().failures == 1; });
