@@ -133,20 +133,22 @@ TEST_F(ConnectionTest, CarriesMegabytesUnharmedOverTls12And13) {
 TEST_F(ConnectionTest, IsVerifiedAnnouncedAndPinnedUnderTheServerName) {
   std::string announced;
   const std::shared_ptr<SSL_CTX> context(tls_context(server_));
-  const Server server(tls_talk(context, [&](TlsLine& line) {
-    announced = SSL_get_servername(line.ssl(), TLSEXT_NAMETYPE_host_name);
-    line.read();
-  }));
+  std::optional<Server> server(std::in_place, tls_talk(context, [&](TlsLine& line) {
+                                 announced =
+                                     SSL_get_servername(line.ssl(), TLSEXT_NAMETYPE_host_name);
+                                 line.read();
+                               }));
   ConnectionConfig config;
   config.server_name = Host::parse("dev.test");
-  EXPECT_EQ(connect(server, config)->peer()->host.text(), "dev.test");
+  EXPECT_EQ(connect(*server, config)->peer()->host.text(), "dev.test");
   config.server_name = Host::parse("other.test");
   try {
-    connect(server, config);
+    connect(*server, config);
     ADD_FAILURE() << "other.test was taken for dev.test";
   } catch (const Refused& refused) {
     EXPECT_EQ(refused.peer()->judgement.verdict, Verdict::name_mismatch);
   }
+  server.reset(); // and its thread
   EXPECT_EQ(announced, "dev.test");
 }
 
