@@ -416,7 +416,7 @@ TEST_F(SnapshotTest, TheIndexOfPinsIsThereWhereAPinIs) {
 
 TEST_F(SnapshotTest, APinOfAnySizeIsFound) {
   std::vector<PinRow> rows;
-  for (const std::size_t size : {0, 800, 860, 900, 950, 1000, 1100, 70'000}) {
+  for (const std::size_t size : {0UL, 800UL, 860UL, 900UL, 950UL, 1000UL, 1100UL, 70'000UL}) {
     rows.push_back(pin("noted.test"));
     rows.back().note = std::string(size, 'n');
     rows.back().expires_at = 1'900'000'000;
