@@ -12,6 +12,11 @@ constexpr std::size_t kFewFiles = 8; // are written sooner than a thread begins
 
 } // namespace
 
+NameWrites::~NameWrites() {
+  next_ = files_.size();
+  if (beside_.joinable()) beside_.join();
+}
+
 std::size_t NameWrites::file(NameDirectory& directory, std::string name, std::string bytes) {
   files_.push_back({&directory, std::move(name), std::move(bytes), {}});
   return files_.size() - 1;
@@ -26,7 +31,13 @@ void NameWrites::start(int aside, const char* spare) {
   spare_ = spare;
   if (files_.size() <= kFewFiles) return write_rest(Temporaries::aside);
   try {
-    beside_ = std::async(std::launch::async, [this] { write_rest(Temporaries::beside); });
+    beside_ = std::thread([this]() noexcept {
+      try {
+        write_rest(Temporaries::beside);
+      } catch (...) {
+        failure_ = std::current_exception();
+      }
+    });
   } catch (const std::system_error&) {
     // No thread is to be had: finish() writes them.
   }
@@ -48,7 +59,8 @@ void NameWrites::write_rest(Temporaries temporaries) {
 
 void NameWrites::finish(Unsynced& unsynced) {
   write_rest(Temporaries::aside);
-  if (beside_.valid()) beside_.get();
+  if (beside_.joinable()) beside_.join();
+  if (failure_) std::rethrow_exception(failure_);
   std::set<const NameDirectory*> changed;
   for (const File& file : files_) {
     unsynced.file(file.directory->fd(), file.name);

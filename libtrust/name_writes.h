@@ -9,8 +9,9 @@
 
 #include <atomic>
 #include <cstddef>
-#include <future>
+#include <exception>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "libtrust/name_directory.h"
@@ -22,7 +23,7 @@ class NameWrites {
  public:
   NameWrites() = default;
   // Begins no more of them.
-  ~NameWrites() { next_ = files_.size(); }
+  ~NameWrites();
   NameWrites(const NameWrites&) = delete;
   NameWrites& operator=(const NameWrites&) = delete;
 
@@ -54,7 +55,8 @@ class NameWrites {
   int aside_ = -1;
   const char* spare_ = nullptr;
   std::atomic<std::size_t> next_ = 0; // of files_, to be written
-  std::future<void> beside_; // last: its thread uses what is above
+  std::exception_ptr failure_; // of the thread
+  std::thread beside_;
 };
 
 } // namespace trust
