@@ -203,13 +203,14 @@ std::string text_of(const PinShapes& shapes) {
 PinShapes shapes_of(std::string_view text) {
   PinShapes shapes;
   const char* const end = text.data() + text.size();
-  for (const char* at = text.data(); at < end; ++at) {
+  for (const char* at = text.data(); at < end;) {
     int shape = 0;
     std::uint64_t count = 0;
     at = std::from_chars(at, end, shape).ptr;
     if (at == end || *at != ':') break; // cannot be: the header's hash is checked
     at = std::from_chars(at + 1, end, count).ptr;
     shapes[shape] = count;
+    if (at < end) ++at; // the space
   }
   return shapes;
 }
