@@ -7,7 +7,7 @@ answers with one line of JSON: served, refused (with the library's reasons), fai
     echo H P N         N bytes there and back, written while they are read
     read H P WHAT N    `eof N` or `truncate N` of the server, read to the end
     cancel H P         a read that is cancelled from another thread once it waits; Node has no
-                       other thread, and does it after 200 ms
+                       other thread, and does it in a later turn of its loop
     timeout H P MS     a read that nobody answers
     connect-timeout H P MS
     parallel H P N     N times `get` at once
