@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "libtrust/error.h"
+#include "libtrust/little_endian.h"
 #include "libtrust/page_hash.h"
 
 namespace trust {
@@ -31,20 +32,6 @@ constexpr std::uint64_t kValuesOfChain = 4;
 constexpr std::uint64_t kFewPages = 16;
 constexpr std::size_t kPagesOfBlock = 64;
 constexpr std::uint64_t kMostPages = 0xFFFF'FFFF;
-
-template <typename Number>
-Number number_at(const std::uint8_t* bytes) {
-  Number number = 0;
-  for (std::size_t i = 0; i < sizeof number; ++i)
-    number = static_cast<Number>(number | static_cast<Number>(Number{bytes[i]} << (8 * i)));
-  return number;
-}
-
-template <typename Number>
-void put_number(std::uint8_t* bytes, Number number) {
-  for (std::size_t i = 0; i < sizeof number; ++i)
-    bytes[i] = static_cast<std::uint8_t>(number >> (8 * i));
-}
 
 [[noreturn]] void damaged(const std::string& name) {
   throw Error(Code::store_invalid, name + " is damaged: a page does not match its hash");
@@ -89,15 +76,15 @@ class Page {
   std::uint8_t* at(std::size_t offset) { return bytes_.data() + offset; }
   const std::uint8_t* at(std::size_t offset) const { return bytes_.data() + offset; }
 
-  std::uint32_t next() const { return number_at<std::uint32_t>(at(0)); }
-  void set_next(std::uint32_t number) { put_number(at(0), number); }
-  std::size_t used() const { return number_at<std::uint16_t>(at(4)); }
+  std::uint32_t next() const { return little_at<std::uint32_t>(at(0)); }
+  void set_next(std::uint32_t number) { put_little(at(0), number); }
+  std::size_t used() const { return little_at<std::uint16_t>(at(4)); }
   bool has_room(std::size_t bytes) const { return used() + bytes <= kRoom; }
 
   void append(std::string_view key, ByteView value) {
     std::uint8_t* to = at(kPageHead + used());
-    put_number(to, static_cast<std::uint16_t>(key.size()));
-    put_number(to + 2, static_cast<std::uint16_t>(value.size()));
+    put_little(to, static_cast<std::uint16_t>(key.size()));
+    put_little(to + 2, static_cast<std::uint16_t>(value.size()));
     std::memcpy(to + kRecordHead, key.data(), key.size());
     std::memcpy(to + kRecordHead + key.size(), value.data(), value.size());
     set_used(used() + kRecordHead + key.size() + value.size());
@@ -110,8 +97,8 @@ class Page {
       const std::uint8_t* record = at(kPageHead + offset);
       const std::size_t left = used() - offset;
       if (left < kRecordHead) damaged(name);
-      const std::size_t key_size = number_at<std::uint16_t>(record);
-      const std::size_t value_size = number_at<std::uint16_t>(record + 2);
+      const std::size_t key_size = little_at<std::uint16_t>(record);
+      const std::size_t value_size = little_at<std::uint16_t>(record + 2);
       const std::size_t size = kRecordHead + key_size + value_size;
       if (size > left) damaged(name);
       const std::uint8_t* value = record + kRecordHead + key_size;
@@ -133,7 +120,7 @@ class Page {
  private:
   struct Unset {};
   explicit Page(Unset) {} // NOLINT(cppcoreguidelines-pro-type-member-init): read over
-  void set_used(std::size_t bytes) { put_number(at(4), static_cast<std::uint16_t>(bytes)); }
+  void set_used(std::size_t bytes) { put_little(at(4), static_cast<std::uint16_t>(bytes)); }
 
   std::array<std::uint8_t, kHashPageBytes> bytes_;
 };
@@ -168,15 +155,15 @@ enum HeadOffset : std::size_t {
 Head read_head(int file, const std::string& name, const HashFileId& id) {
   const Page page = Page::read(file, 0, name);
   if (std::memcmp(page.at(0), kMagic.data(), kMagic.size()) != 0 ||
-      number_at<std::uint32_t>(page.at(kFormAt)) != kForm)
+      little_at<std::uint32_t>(page.at(kFormAt)) != kForm)
     throw Error(Code::store_invalid, name + " has another form than this program reads",
                 "use programs and a daemon of the same release");
   const std::string_view store(reinterpret_cast<const char*>(page.at(kStoreAt)), kIdBytes);
-  if (store != id.store_id || number_at<std::uint64_t>(page.at(kGenerationAt)) != id.generation)
+  if (store != id.store_id || little_at<std::uint64_t>(page.at(kGenerationAt)) != id.generation)
     throw Error(Code::store_invalid, name + " belongs to another trust.db");
-  const Head head{number_at<std::uint32_t>(page.at(kChainsAt)),
-                  number_at<std::uint64_t>(page.at(kPagesAt)),
-                  number_at<std::uint64_t>(page.at(kValuesAt))};
+  const Head head{little_at<std::uint32_t>(page.at(kChainsAt)),
+                  little_at<std::uint64_t>(page.at(kPagesAt)),
+                  little_at<std::uint64_t>(page.at(kValuesAt))};
   if (head.chains == 0 || head.pages <= head.chains) damaged(name);
   return head;
 }
@@ -320,12 +307,12 @@ bool HashFileWriter::crowded() const noexcept {
 Digest HashFileWriter::finish() {
   Page head;
   std::memcpy(head.at(0), kMagic.data(), kMagic.size());
-  put_number(head.at(kFormAt), kForm);
-  put_number(head.at(kChainsAt), chains_);
-  put_number(head.at(kPagesAt), pages_);
-  put_number(head.at(kValuesAt), count_);
+  put_little(head.at(kFormAt), kForm);
+  put_little(head.at(kChainsAt), chains_);
+  put_little(head.at(kPagesAt), pages_);
+  put_little(head.at(kValuesAt), count_);
   std::memcpy(head.at(kStoreAt), id_.store_id.data(), std::min(id_.store_id.size(), kIdBytes));
-  put_number(head.at(kGenerationAt), id_.generation);
+  put_little(head.at(kGenerationAt), id_.generation);
   head.write(file_.get(), 0, name_);
   const MdCtxPtr whole(EVP_MD_CTX_new());
   if (!whole || EVP_DigestInit_ex(whole.get(), EVP_sha256(), nullptr) != 1) throw std::bad_alloc();

@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 #include "libtrust/error.h"
+#include "libtrust/little_endian.h"
 #include "libtrust/page_file.h"
+#include "libtrust/row_form.h"
 
 namespace trust {
 
@@ -66,49 +69,11 @@ namespace {
 // In trust.db and, as numbers, in an index above.
 enum Flag : int { kIsCa = 1, kCouldSign = 2, kSelfSigned = 4, kOnlyThis = 8, kEmitSigning = 16 };
 
-// Values one after the other, each with its kind and its length before it, so that no two rows
-// have the same form.
-class Form {
- public:
-  explicit Form(std::string_view table) { add(table); }
-  void add(std::string_view text) { piece('t', text); }
-  void add(ByteView bytes) {
-    piece('b', {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-  }
-  void add(const Digest& digest) { add(ByteView(digest)); }
-  void add(std::int64_t value) {
-    char bytes[8];
-    for (int i = 0; i < 8; ++i)
-      bytes[i] = static_cast<char>(static_cast<std::uint64_t>(value) >> (8 * i));
-    piece('i', {bytes, sizeof bytes});
-  }
-  void add(const std::optional<std::int64_t>& value) {
-    if (value) {
-      add(*value);
-    } else {
-      piece('n', {});
-    }
-  }
-  Digest digest() const {
-    return sha256({reinterpret_cast<const std::uint8_t*>(form_.data()), form_.size()});
-  }
-
- private:
-  void piece(char kind, std::string_view bytes) {
-    form_ += kind;
-    for (int i = 0; i < 8; ++i)
-      form_ += static_cast<char>(static_cast<std::uint64_t>(bytes.size()) >> (8 * i));
-    form_ += bytes;
-  }
-  std::string form_;
-};
-
 // Names of a certificate may hold any byte.
 std::string packed(const std::vector<std::string>& names) {
   std::string bytes;
   for (const std::string& name : names) {
-    const auto size = static_cast<std::uint32_t>(name.size());
-    for (int i = 0; i < 4; ++i) bytes += static_cast<char>(size >> (8 * i));
+    append_little(bytes, static_cast<std::uint32_t>(name.size()));
     bytes += name;
   }
   return bytes;
@@ -116,11 +81,9 @@ std::string packed(const std::vector<std::string>& names) {
 
 std::vector<std::string> unpacked(std::string_view bytes) {
   std::vector<std::string> names;
-  while (bytes.size() >= 4) {
-    std::size_t size = 0;
-    for (std::size_t i = 0; i < 4; ++i)
-      size |= static_cast<std::size_t>(static_cast<unsigned char>(bytes[i])) << (8 * i);
-    bytes.remove_prefix(4);
+  while (bytes.size() >= sizeof(std::uint32_t)) {
+    const std::size_t size = little_at<std::uint32_t>(view_of(bytes).data());
+    bytes.remove_prefix(sizeof(std::uint32_t));
     if (size > bytes.size()) break; // cannot be: the row's hash was checked
     names.emplace_back(bytes.substr(0, size));
     bytes.remove_prefix(size);
@@ -147,7 +110,7 @@ std::vector<Pattern> split(std::string_view text) {
 Digest entry_hash(const Entry& entry, const std::string& names, std::int64_t flags,
                   const std::string& hosts, ByteView der) {
   const CertificateFacts& facts = entry.certificate;
-  Form form("entry");
+  RowForm form("entry");
   form.add(entry.id);
   form.add(static_cast<std::int64_t>(entry.layer));
   form.add(static_cast<std::int64_t>(entry.trust));
@@ -174,50 +137,9 @@ Digest entry_hash(const Entry& entry, const std::string& names, std::int64_t fla
   return form.digest();
 }
 
-Digest pin_hash(const PinRow& pin) {
-  Form form("pin");
-  form.add(pin.id);
-  form.add(static_cast<std::int64_t>(pin.layer));
-  form.add(pin.pin.spki_hash);
-  form.add(std::string_view(pin.pattern.pattern.text()));
-  form.add(static_cast<std::int64_t>(pin.pattern.port));
-  form.add(static_cast<std::int64_t>(pin.mode));
-  form.add(static_cast<std::int64_t>(pin.role));
-  form.add(static_cast<std::int64_t>(pin.position));
-  form.add(pin.expires_at);
-  form.add(std::string_view(pin.note));
-  form.add(static_cast<std::int64_t>(pin.owner));
-  form.add(pin.added_at);
-  form.add(static_cast<std::int64_t>(pin.since));
-  return form.digest();
-}
-
-// "4:1 7:20", shapes and how many.
-std::string text_of(const PinShapes& shapes) {
-  std::string text;
-  for (const auto& [shape, count] : shapes)
-    text += (text.empty() ? "" : " ") + std::to_string(shape) + ':' + std::to_string(count);
-  return text;
-}
-
-PinShapes shapes_of(std::string_view text) {
-  PinShapes shapes;
-  const char* const end = text.data() + text.size();
-  for (const char* at = text.data(); at < end;) {
-    int shape = 0;
-    std::uint64_t count = 0;
-    at = std::from_chars(at, end, shape).ptr;
-    if (at == end || *at != ':') break; // cannot be: the header's hash is checked
-    at = std::from_chars(at + 1, end, count).ptr;
-    shapes[shape] = count;
-    if (at < end) ++at; // the space
-  }
-  return shapes;
-}
-
 Digest header_hash(const StoredHeader& stored) {
   const SnapshotHeader& header = stored.header;
-  Form form("header");
+  RowForm form("header");
   form.add(std::string_view(header.store_id));
   form.add(static_cast<std::int64_t>(header.generation));
   form.add(header.created_at);
@@ -249,104 +171,6 @@ void check_form(int file, const std::string& name) {
   if (number_at(68) == kSnapshotApplicationId && form != kSnapshotFormat) refuse_form(name, form);
 }
 
-[[noreturn]] void damaged(const std::string& name, std::string_view row) {
-  throw Error(Code::store_invalid,
-              name + " is damaged: " + std::string(row) + " does not match its hash");
-}
-
-// ---- a pin in pins.index --------------------------------------------------------
-
-// One whose row is too large for a page is there by its number alone, eight bytes.
-constexpr std::size_t kPinReference = 8;
-
-std::string_view key_in_index(std::string_view pattern) {
-  return pin_shape_of(pattern) == kNetworkShape ? kNetworks : pattern;
-}
-
-template <typename Number>
-void put(std::string& to, Number number) {
-  const auto bits = static_cast<std::make_unsigned_t<Number>>(number);
-  for (std::size_t i = 0; i < sizeof bits; ++i) to += static_cast<char>(bits >> (8 * i));
-}
-
-void put(std::string& to, const Digest& digest) { to.append(digest.begin(), digest.end()); }
-
-// What put() wrote, one after the other; what is not there is 0: the row's hash tells.
-class Cursor {
- public:
-  explicit Cursor(ByteView bytes) : rest_(bytes) {}
-
-  template <typename Number>
-  Number number() {
-    const ByteView bytes = take(sizeof(Number));
-    std::make_unsigned_t<Number> bits = 0;
-    for (std::size_t i = 0; i < bytes.size(); ++i)
-      bits = static_cast<decltype(bits)>(bits | static_cast<decltype(bits)>(bytes[i]) << (8 * i));
-    return static_cast<Number>(bits);
-  }
-  template <typename Kind>
-  Kind kind() {
-    return static_cast<Kind>(number<std::uint8_t>());
-  }
-  Digest digest() {
-    const ByteView bytes = take(Digest{}.size());
-    Digest digest{};
-    std::copy(bytes.begin(), bytes.end(), digest.begin());
-    return digest;
-  }
-  std::string rest() const { return {rest_.begin(), rest_.end()}; }
-
- private:
-  ByteView take(std::size_t size) {
-    const ByteView taken = rest_.first(std::min(size, rest_.size()));
-    rest_ = rest_.subspan(taken.size());
-    return taken;
-  }
-
-  ByteView rest_;
-};
-
-std::string packed_pin(const PinRow& pin) {
-  std::string bytes;
-  put(bytes, pin.id);
-  put(bytes, static_cast<std::uint8_t>(pin.layer));
-  put(bytes, static_cast<std::uint8_t>(pin.mode));
-  put(bytes, static_cast<std::uint8_t>(pin.role));
-  put(bytes, static_cast<std::uint8_t>(pin.position));
-  put(bytes, static_cast<std::uint8_t>(pin.expires_at.has_value()));
-  put(bytes, pin.expires_at.value_or(0));
-  put(bytes, pin.pattern.port);
-  put(bytes, pin.owner);
-  put(bytes, pin.added_at);
-  put(bytes, pin.since);
-  put(bytes, pin.pin.spki_hash);
-  put(bytes, pin_hash(pin));
-  return bytes + pin.note;
-}
-
-PinRow unpacked_pin(std::string_view pattern, ByteView bytes, const std::string& name) {
-  Cursor cursor(bytes);
-  PinRow pin;
-  pin.id = cursor.number<std::int64_t>();
-  pin.layer = cursor.kind<Layer>();
-  pin.mode = cursor.kind<PinRow::Mode>();
-  pin.role = cursor.kind<PinRow::Role>();
-  pin.position = cursor.kind<PinRow::Position>();
-  const bool ends = cursor.number<std::uint8_t>() != 0;
-  const auto end = cursor.number<UnixTime>();
-  if (ends) pin.expires_at = end;
-  pin.pattern.pattern = Pattern::parse(pattern);
-  pin.pattern.port = cursor.number<Port>();
-  pin.owner = cursor.number<uid_t>();
-  pin.added_at = cursor.number<UnixTime>();
-  pin.since = cursor.number<GenerationNumber>();
-  pin.pin.spki_hash = cursor.digest();
-  const Digest hash = cursor.digest();
-  pin.note = cursor.rest();
-  if (pin_hash(pin) != hash) damaged(name, "pin " + std::to_string(pin.id));
-  return pin;
-}
-
 void insert_host(Database& db, const Host& host, bool of_pin, std::int64_t id) {
   Query(db, "INSERT OR IGNORE INTO host VALUES(?, ?, ?)", host.text(), of_pin, id).run();
 }
@@ -374,23 +198,17 @@ std::vector<PinRow> SnapshotDatabase::pins_with(std::string_view pattern) const 
   if (!has_pin_index()) return found;
   if (!pin_index_) throw Error(Code::internal, "the pins of " + db.name() + " were not opened");
   pin_index_->each(pattern, [&](ByteView value) {
-    if (value.size() != kPinReference) {
-      found.push_back(unpacked_pin(pattern, value, pin_index_->name()));
+    auto indexed = indexed_pin(pattern, value, pin_index_->name());
+    if (auto* const pin = std::get_if<PinRow>(&indexed)) {
+      found.push_back(std::move(*pin));
       return;
     }
-    const std::int64_t id = Cursor(value).number<std::int64_t>();
+    const std::int64_t id = std::get<std::int64_t>(indexed);
     Query query(db, "SELECT " TRUST_SNAPSHOT_PIN " FROM pin WHERE id = ?", id);
-    if (!query.step()) damaged(db.name(), "pin " + std::to_string(id));
+    if (!query.step()) refuse_row(db.name(), "pin " + std::to_string(id));
     found.push_back(snapshot_pin_of(query, db.name()));
   });
   return found;
-}
-
-std::optional<int> pin_shape_of(std::string_view pattern) {
-  if (pattern.find('/') != std::string_view::npos) return kNetworkShape;
-  if (!pattern.starts_with('*')) return std::nullopt;
-  const auto labels = std::count(pattern.begin(), pattern.end(), '.');
-  return static_cast<int>(2 * labels) + (pattern.starts_with("**") ? 1 : 0);
 }
 
 std::optional<StoredEntry> SnapshotDatabase::entry(std::int64_t id) const {
@@ -403,7 +221,7 @@ std::vector<StoredEntry> SnapshotDatabase::listed(Query& ids) const {
   std::vector<StoredEntry> found;
   while (ids.step()) {
     auto stored = entry(ids.integer(0));
-    if (!stored) damaged(db.name(), "entry " + std::to_string(ids.integer(0)));
+    if (!stored) refuse_row(db.name(), "entry " + std::to_string(ids.integer(0)));
     found.push_back(*std::move(stored));
   }
   return found;
@@ -446,7 +264,7 @@ StoredHeader read_header(Database& db) {
   if (const auto number = query.maybe_integer(4))
     stored.pins_of = static_cast<GenerationNumber>(*number);
   stored.shapes = shapes_of(query.view(5));
-  if (header_hash(stored) != query.digest(6)) damaged(db.name(), "its header");
+  if (header_hash(stored) != query.digest(6)) refuse_row(db.name(), "its header");
   return stored;
 }
 
@@ -520,7 +338,7 @@ StoredEntry stored_entry_of(const Query& row, const std::string& name) {
   const ByteView der = row.bytes(22);
   // Before anything is believed or parsed.
   if (entry_hash(entry, names, flags, hosts, der) != row.digest(23))
-    damaged(name, "entry " + std::to_string(entry.id));
+    refuse_row(name, "entry " + std::to_string(entry.id));
   facts.names = unpacked(names);
   facts.is_ca = (flags & kIsCa) != 0;
   facts.could_sign = (flags & kCouldSign) != 0;
@@ -563,7 +381,7 @@ PinRow snapshot_pin_of(const Query& row, const std::string& name) {
   pin.owner = static_cast<uid_t>(row.integer(10));
   pin.added_at = row.integer(11);
   pin.since = static_cast<GenerationNumber>(row.integer(12));
-  if (pin_hash(pin) != row.digest(13)) damaged(name, "pin " + std::to_string(pin.id));
+  if (pin_hash(pin) != row.digest(13)) refuse_row(name, "pin " + std::to_string(pin.id));
   return pin;
 }
 
@@ -575,21 +393,6 @@ void each_pin(Database& db, const std::function<void(const PinRow&)>& visit) {
 std::string pattern_of_pin(Database& db, std::int64_t id) {
   Query query(db, "SELECT pattern FROM pin WHERE id = ?", id);
   return query.step() ? query.text(0) : std::string();
-}
-
-void index_pin(HashFileWriter& index, const PinRow& pin) {
-  const std::string_view key = key_in_index(pin.pattern.pattern.text());
-  std::string bytes = packed_pin(pin);
-  // Of a network the key does not say which.
-  if (key == kNetworks || !HashFileWriter::fits(key, view_of(bytes))) bytes.resize(kPinReference);
-  index.insert(key, view_of(bytes));
-}
-
-void unindex_pin(HashFileWriter& index, std::string_view pattern, std::int64_t id) {
-  const bool was = index.remove(key_in_index(pattern), [&](ByteView value) {
-    return Cursor(value).number<std::int64_t>() == id;
-  });
-  if (!was) throw Error(Code::store_invalid, "pin " + std::to_string(id) + " is not in its index");
 }
 
 } // namespace trust

@@ -1,18 +1,16 @@
 #pragma once
-// The form of trust.db: its tables, and how its rows are written, read and hashed, and of
-// pins.index, where a host's pins are looked up. What writes the form and what reads it share this
-// file. Every function that reads throws Error{store_invalid} for a row that does not match its
-// hash.
+// The form of trust.db: its tables, and how its rows are written, read and hashed. What
+// writes the form and what reads it share this file. Every function that reads throws
+// Error{store_invalid} for a row that does not match its hash.
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "libtrust/hash_file.h"
+#include "libtrust/pin_index.h"
 #include "libtrust/record.h"
 #include "libtrust/sql.h"
 
@@ -38,10 +36,6 @@ struct StoredEntry {
 
 inline constexpr int kSnapshotApplicationId = 0x54525354; // "TRST"
 
-// Beside trust.db, if there is a pin: the rows of its table `pin` by pattern. A look-up through
-// SQLite reads two of its pages or three of a large table; one here reads a quarter of one.
-inline constexpr const char* kPinIndex = "pins.index";
-
 // Tables; indexes are apart, for making them after the rows is quicker.
 extern const char* const kSnapshotTables;
 extern const char* const kSnapshotIndexes;
@@ -53,14 +47,6 @@ extern const char* const kSnapshotIndexes;
 #define TRUST_SNAPSHOT_PIN                                                          \
   "id, layer, spki, pattern, port, mode, role, position, expires_at, note, owner, " \
   "added_at, since, hash"
-
-// How many pins there are of each kind that is looked for apart, so that it is not where there is
-// none: of patterns with stars, by how many labels follow them and how many stars; of networks.
-using PinShapes = std::map<int, std::uint64_t>;
-inline constexpr int kNetworkShape = -1;
-std::optional<int> pin_shape_of(std::string_view pattern); // none of a host
-// What networks lie under in pins.index, for none is found by its text.
-inline constexpr std::string_view kNetworks = "/";
 
 // A connection to a trust.db, and what its header says; and its pins.index.
 struct SnapshotDatabase {
@@ -106,8 +92,5 @@ void remove_pin(Database& db, std::int64_t id, std::string_view pattern);
 PinRow snapshot_pin_of(const Query& row, const std::string& name);
 void each_pin(Database& db, const std::function<void(const PinRow&)>& visit);
 std::string pattern_of_pin(Database& db, std::int64_t id); // empty: there is none
-
-void index_pin(HashFileWriter& index, const PinRow& pin);
-void unindex_pin(HashFileWriter& index, std::string_view pattern, std::int64_t id);
 
 } // namespace trust

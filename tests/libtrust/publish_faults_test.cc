@@ -388,33 +388,38 @@ TEST(PublishFaults, AReaderFindsEveryListedFileThroughoutChanges) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
-// In a child with a small disk of its own, which ends with what `test` returns; none if there can
-// be none here.
-std::optional<int> with_small_disk(const std::string& at, const char* options,
-                                   const std::function<int()>& test) {
+// Runs `test` in a child whose `directory`, of the store, is on a small disk of its own: by what
+// `test` returns, 0 is good. What else `scratch` has is on another.
+void on_small_disk(
+    const char* options,
+    const std::function<int(const Scratch& scratch, const std::string& directory)>& test) {
+  constexpr int kThrew = 98, kNoMounts = 99;
+  const Scratch scratch;
+  const std::string disk = scratch.path("disk");
+  fs::create_directory(disk);
   const pid_t child = ::fork();
   if (child == 0) {
     const uid_t uid = ::geteuid();
-    if (::unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0) ::_exit(99);
+    if (::unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0) ::_exit(kNoMounts);
     if (uid != 0) {
       std::ofstream("/proc/self/setgroups") << "deny";
       std::ofstream("/proc/self/uid_map") << "0 " << uid << " 1";
     }
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
-        ::mount("none", at.c_str(), "tmpfs", 0, options) != 0)
-      ::_exit(99);
+        ::mount("none", disk.c_str(), "tmpfs", 0, options) != 0)
+      ::_exit(kNoMounts);
     try {
-      ::_exit(test());
+      ::_exit(test(scratch, disk + "/public"));
     } catch (const std::exception& error) {
       std::fprintf(stderr, "%s\n", error.what());
-      ::_exit(98);
+      ::_exit(kThrew);
     }
   }
   int status = 0;
-  ::waitpid(child, &status, 0);
-  if (!WIFEXITED(status)) return -1;
-  if (WEXITSTATUS(status) == 99) return std::nullopt;
-  return WEXITSTATUS(status);
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  if (WEXITSTATUS(status) == kNoMounts) GTEST_SKIP() << "no file system can be mounted here";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 // Numbered, so that the child's status says where it failed.
@@ -422,10 +427,7 @@ std::optional<int> with_small_disk(const std::string& at, const char* options,
   if (!(condition)) return number
 
 TEST(PublishFaults, AFullDiskKeepsThePreviousGenerationAndRecovers) {
-  const Scratch scratch;
-  fs::create_directory(scratch.path("disk"));
-  const auto status = with_small_disk(scratch.path("disk"), "size=1m,mode=0755", [&] {
-    const std::string directory = scratch.path("disk/public");
+  on_small_disk("size=1m,mode=0755", [](const Scratch& scratch, const std::string& directory) {
     Store store = Store::open(scratch.path("trustd.db"), [] { return kNow; });
     store.add({}, adding(minted("first.test", false), Trust::leaf, "first"));
     Publisher publisher(settings_at(directory));
@@ -466,15 +468,10 @@ TEST(PublishFaults, AFullDiskKeepsThePreviousGenerationAndRecovers) {
     MUST(7, fs::exists(directory + "/.reserve"));
     return 0;
   });
-  if (!status) GTEST_SKIP() << "no file system can be mounted here";
-  EXPECT_EQ(*status, 0);
 }
 
 TEST(PublishFaults, PinsThatDoNotFitOnTheDiskLeaveThoseBefore) {
-  const Scratch scratch;
-  fs::create_directory(scratch.path("disk"));
-  const auto status = with_small_disk(scratch.path("disk"), "size=2m,mode=0755", [&] {
-    const std::string directory = scratch.path("disk/public");
+  on_small_disk("size=2m,mode=0755", [](const Scratch& scratch, const std::string& directory) {
     Store store = Store::open(scratch.path("trustd.db"), [] { return kNow; });
     PublishSettings settings = settings_at(directory);
     settings.keep_generations = 1;
@@ -518,15 +515,10 @@ TEST(PublishFaults, PinsThatDoNotFitOnTheDiskLeaveThoseBefore) {
     MUST(8, in_index && written);
     return 0;
   });
-  if (!status) GTEST_SKIP() << "no file system can be mounted here";
-  EXPECT_EQ(*status, 0);
 }
 
 TEST(PublishFaults, TheReserveIsGivenUpToPublishOnAFullDisk) {
-  const Scratch scratch;
-  fs::create_directory(scratch.path("disk"));
-  const auto status = with_small_disk(scratch.path("disk"), "size=2m,mode=0755", [&] {
-    const std::string directory = scratch.path("disk/public");
+  on_small_disk("size=2m,mode=0755", [](const Scratch& scratch, const std::string& directory) {
     Store store = Store::open(scratch.path("trustd.db"), [] { return kNow; });
     const Minted first = minted("first.test", false);
     store.add({}, adding(first, Trust::leaf, "first"));
@@ -545,15 +537,10 @@ TEST(PublishFaults, TheReserveIsGivenUpToPublishOnAFullDisk) {
     MUST(2, !fs::exists(directory + "/.reserve"));
     return 0;
   });
-  if (!status) GTEST_SKIP() << "no file system can be mounted here";
-  EXPECT_EQ(*status, 0);
 }
 
 TEST(PublishFaults, AFileSystemWithoutRoomForNamesIsFullToo) {
-  const Scratch scratch;
-  fs::create_directory(scratch.path("disk"));
-  const auto status = with_small_disk(scratch.path("disk"), "nr_inodes=60,mode=0755", [&] {
-    const std::string directory = scratch.path("disk/public");
+  on_small_disk("nr_inodes=60,mode=0755", [](const Scratch& scratch, const std::string& directory) {
     Store store = Store::open(scratch.path("trustd.db"), [] { return kNow; });
     Publisher publisher(settings_at(directory));
     int failed = 0;
@@ -571,8 +558,6 @@ TEST(PublishFaults, AFileSystemWithoutRoomForNamesIsFullToo) {
     MUST(3, failed > 0);
     return 0;
   });
-  if (!status) GTEST_SKIP() << "no file system can be mounted here";
-  EXPECT_EQ(*status, 0);
 }
 
 } // namespace
