@@ -238,8 +238,9 @@ def test_stopping_waits_for_no_receiver(place, receiver, how):
         asked = []
         asking = threading.Thread(
             target=lambda: asked.append(place.ctl("alerts", "test", "ops")))
+        waiting = daemon.requests_waiting()
         asking.start()
-        wait.until(lambda: daemon.connections() > 2 or asked, "the test to wait")
+        wait.until(lambda: daemon.requests_waiting() > waiting or asked, "the test to wait")
     begun = time.monotonic()
     assert daemon.stop() == 0, daemon.log()
     took = time.monotonic() - begun

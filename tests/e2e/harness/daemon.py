@@ -99,9 +99,15 @@ class Daemon:
 
     def connections(self):
         """Those that it has open, as it counts them itself; the one that asks included."""
+        return self._figure("trustd_connections")
+
+    def requests_waiting(self):
+        """For their answer, this one perhaps included: always, or never."""
+        return self._figure("trustd_requests_waiting")
+
+    def _figure(self, name):
         with self.rest() as client:
-            found = re.search(r"^trustd_connections (\d+)", client.get("/metrics").body.decode(),
-                              re.M)
+            found = re.search(rf"^{name} (\d+)", client.get("/metrics").body.decode(), re.M)
             return int(found[1])
 
     def __enter__(self):
